@@ -13,8 +13,8 @@ except ImportError as fault:
 checkout.refuse_other_code(Path(workflow.basedir))  # which may lack what follows
 
 from actstudy.bundles import reported
-from actstudy.cluster import needs
-from actstudy.contract import demos, errors, home, host, registry, spec, store
+from actstudy.cluster import needs, profile
+from actstudy.contract import demos, errors, home, host, registry, sealed, spec, store
 from actstudy.study import (
     certified,
     disk,
@@ -27,6 +27,7 @@ from actstudy.study import (
     packs,
     planning,
     run_files,
+    storage_link,
     tries,
 )
 
@@ -61,8 +62,11 @@ try:
     }
     checkout.check_words(Path.cwd(), MEMBERS.values())
     AMISS = run_files.amiss(STUDY)
+    if workflow.storage_registry.default_storage_provider:
+        AMISS = run_files.Amiss({}, {})  # a run is one file there
     jobs.check_sources(STUDY)
     framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
+    profile.check_resources(workflow.resource_settings, sys.argv)
     if workflow.is_main_process and ARE_RUN:
         disk.check_room(STUDY)
 except (errors.StudyError, store.Damaged) as fault:
@@ -87,6 +91,21 @@ PYTHON = sys.executable
 SCRIPTS = f"{workflow.basedir}/workflow/scripts"
 
 
+if workflow.resource_settings.nodes is not None and workflow.is_main_process:
+
+    onsuccess:
+        if Path(f"{RESULTS}/summary.md").is_file():
+            print(f"Summary: {RESULTS}/summary.md", file=sys.stderr)
+
+    onerror:
+        print(
+            "actstudy: the study did not finish; once the lines above are mended, the same "
+            "command goes on",
+            file=sys.stderr,
+        )
+
+
+include: "workflow/rules/storage.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/looks.smk"
 include: "workflow/rules/data.smk"
@@ -102,6 +121,12 @@ include: "workflow/rules/demos.smk"
 include: "workflow/rules/report.smk"
 
 
+if STORE:
+    workflow.localrules(
+        *[r.name for r in workflow.rules if not r.name.startswith(SENT)]
+    )
+
+
 # All files are named here: a deleted one would go unnoticed behind a finished summary. Tables of runs
 # that are gone are so here alone, as rules with outputs are run again if their inputs come and go.
 rule all:
@@ -112,10 +137,10 @@ rule all:
         f"{RESULTS}/explorer.html",
         *REPORTED,
         rules.claims.output if STUDY.ledger else [],
-        JOBS.measured.values(),
+        stored(list(JOBS.measured.values())),
         PAGE_FIGURES.values(),
         LOST_FIGURES,
         rules.tables.output,
         wanted_runs,
-        STUDY.files_of(STUDY.first),
+        run_files_of(STUDY.first),
         run_files.paths(AMISS.gone),

@@ -4,6 +4,7 @@ A run's numbers are drawn from its seed and level, so that two calls write the s
 """
 
 import hashlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.contract import schema, store
+from actstudy.contract import manifests, schema, store
 from actstudy.contract.spec import RunSpec
 from actstudy.study.planning import Study
 
@@ -22,17 +23,24 @@ PROBED_STEPS = 3
 BINS = 15
 EXAMPLES = 20
 BATCHES = 10  # steps between two evaluations
+TICK = 0.05  # seconds after which a file bears another time
 
 
 def write(study: Study, root: Path, evaluations: int) -> int:
     """Write every run of a study that is not there, and how many curve rows each has.
 
-    evaluations: of each run, of two metrics on train and val.
+    evaluations: of each run, of two metrics on train and val. The manifests get a later time, as
+    Snakemake stamps them when a job has ended.
     """
+    new = []
     for run in study.runs():
         folder = store.run_folder(run.spec, root)
         if not (folder / store.MANIFEST).is_file():
             write_run(run.spec, folder, evaluations)
+            new.append(folder)
+    time.sleep(TICK)
+    for folder in new:
+        (folder / store.MANIFEST).touch()
     return 4 * evaluations
 
 
@@ -41,10 +49,12 @@ def write_run(spec: RunSpec, folder: Path, evaluations: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([spec.seed, *spec.activation.encode()])
     checksums = {}
+    tables = {}
     for name, columns in columns_of(spec, evaluations, rng).items():
-        table = schema.table(name, folder.name, columns)
-        checksums[f"{name}.parquet"] = written(table, folder / f"{name}.parquet")
-    folder.joinpath(store.MANIFEST).write_text(store.json_text(checksums))
+        tables[name] = schema.table(name, folder.name, columns)
+        checksums[f"{name}.parquet"] = written(tables[name], folder / f"{name}.parquet")
+    manifest = manifests.written(checksums, tables["runs"])
+    folder.joinpath(store.MANIFEST).write_text(store.json_text(manifest))
 
 
 def written(table: pa.Table, path: Path) -> str:
@@ -74,15 +84,26 @@ def runs(spec: RunSpec, evaluations: int, accuracy: float) -> dict[str, list[Any
     """The row of `runs`."""
     steps = BATCHES * evaluations
     row = {
-        **schema.spec_row(spec),
+        **row_of(spec, steps),
         "status": "completed",
         "n_params": 100 * (spec.width or 1),
-        "total_steps": steps,
         "steps_done": steps,
         "best_step": steps,
-        "order_hash": str(spec.seed),
         "data_sha256": "0" * 64,
         "throughput": 100.0,
+    }
+    for checkpoint in ("reported", "last"):
+        metrics = {"loss": 1.0, "accuracy": accuracy, "macro_f1": accuracy, "ece": 0.05}
+        row |= {f"{checkpoint}_{metric}": value for metric, value in metrics.items()}
+    return {name: [value] for name, value in row.items()}
+
+
+def row_of(spec: RunSpec, steps: int) -> dict[str, Any]:
+    """The columns of `runs` that do not depend on how a made-up run ends; steps: of a whole one."""
+    return {
+        **schema.spec_row(spec),
+        "total_steps": steps,
+        "order_hash": str(spec.seed),
         "throughput_unit": "samples/s",
         "timing_clean": True,
         "peak_memory_bytes": 10_000_000,
@@ -94,10 +115,6 @@ def runs(spec: RunSpec, evaluations: int, accuracy: float) -> dict[str, list[Any
         "ended": "2026-01-01T00:01:00+00:00",
         **{f"{bucket}_seconds": 1.0 for bucket in schema.BUCKETS},
     }
-    for checkpoint in ("reported", "last"):
-        metrics = {"loss": 1.0, "accuracy": accuracy, "macro_f1": accuracy, "ece": 0.05}
-        row |= {f"{checkpoint}_{metric}": value for metric, value in metrics.items()}
-    return {name: [value] for name, value in row.items()}
 
 
 def curves(evaluations: int, accuracy: float, rng: np.random.Generator) -> dict[str, Any]:

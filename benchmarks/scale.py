@@ -5,14 +5,15 @@
 
 Each step is a process of its own over run folders that no training wrote (`run_folders`): the dry
 run of snakemake, `status` at first and again, the tables at first, again, and after one seed more,
-figures, summary and the page to explore. --rows measures the tables of --runs with longer curves.
-Rows of other --code in the file stay.
+figures, summary and the page to explore, and `snakemake` from the runs to the last page, then with
+nothing left to do. --evaluations measures longer curves. Rows of other --code in the file stay.
 """
 
 import argparse
 import contextlib
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -77,11 +78,11 @@ def measured(command: Sequence[str], folder: Path, project: Path) -> dict[str, f
     }
 
 
-def plan_command(project: Path, file: Path) -> list[str]:
-    """The dry run of a study's workflow."""
+def workflow_command(project: Path, file: Path) -> list[str]:
+    """A study's workflow."""
     snakefile = ["--snakefile", str(project / "Snakefile")]
     profile = ["--workflow-profile", str(project / "profiles/default")]
-    return ["-m", "snakemake", *snakefile, *profile, "--configfile", str(file), "-n"]
+    return ["-m", "snakemake", *snakefile, *profile, "--configfile", str(file)]
 
 
 def tables_command(project: Path, file: Path) -> list[str]:
@@ -101,6 +102,16 @@ def steps_of_pages(project: Path) -> dict[str, list[str]]:
     }
 
 
+def provide(folder: Path) -> None:
+    """Write what tables wait for besides runs, both empty: toy problems and a reference."""
+    toys = folder / "results" / NAME / "boundaries.parquet"
+    toys.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame().to_parquet(toys)
+    reference = folder / store.REFERENCES / "mlp-mnist1d.json"
+    reference.parent.mkdir(parents=True, exist_ok=True)
+    reference.write_text("[]")
+
+
 def measure(
     runs: int, evaluations: int, project: Path, place: Path | None, steps: Iterable[str]
 ) -> list[dict[str, Any]]:
@@ -114,10 +125,9 @@ def measure(
             folder = place.resolve() / f"{NAME}-{runs}"
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        toys = folder / "results" / NAME / "boundaries.parquet"
-        toys.parent.mkdir(parents=True, exist_ok=True)
+        provide(folder)
         file = study_file(folder, runs)
-        pd.DataFrame().to_parquet(toys)
+        workflow = workflow_command(project, file)
 
         def take(step: str, command: Sequence[str], n: int = runs) -> None:
             if step in steps:
@@ -125,19 +135,25 @@ def measure(
                 rows.append({**row, **measured(command, folder, project)})
                 print(rows[-1], flush=True)
 
-        take("plan", plan_command(project, file))
+        take("plan", [*workflow, "-n"])
         os.chdir(folder)  # planning reads the decisions there
         if set(steps) != {"plan"}:
             run_folders.write(planning.load(file), folder / store.RUNS, evaluations)
         status = ["-m", "actstudy", "status", "--config", str(file)]
         take("status, first", status)
         take("status", status)
-        take("plan, all done", plan_command(project, file))
+        take("plan, all done", [*workflow, "-n"])
         tables = tables_command(project, file)
         take("tables, first", tables)
         take("tables, nothing new", tables)
         for step, command in steps_of_pages(project).items():
             take(step, command)
+        if "snakemake, tables" in steps:
+            shutil.rmtree(folder / "results" / NAME)
+            shutil.rmtree(folder / ".snakemake", ignore_errors=True)
+            provide(folder)
+        take("snakemake, tables", workflow)
+        take("snakemake, nothing new", workflow)
         if "tables, one more seed" in steps:
             file = study_file(folder, runs, SEEDS + 1)
             run_folders.write(planning.load(file), folder / store.RUNS, evaluations)
@@ -146,7 +162,8 @@ def measure(
 
 
 STEPS = ["plan", "status, first", "status", "plan, all done", "tables, first"]
-STEPS += ["tables, nothing new", "figures", "summary", "explorer", "tables, one more seed"]
+STEPS += ["tables, nothing new", "figures", "summary", "explorer"]
+STEPS += ["snakemake, tables", "snakemake, nothing new", "tables, one more seed"]
 
 
 def exponents(frame: pd.DataFrame) -> pd.DataFrame:

@@ -60,9 +60,12 @@ NAMES = {  # of pages of example studies, whose own titles are sentences
     "docs/example/guide/README.md": "Claims of guides",
     "docs/example/guide_full/README.md": "Claims at full size",
     "docs/example/learnt/README.md": "Activations that learn",
+    "docs/example/sensitivity/README.md": "What moves the result",
     "docs/example/sigmoid/README.md": "Deep sigmoid networks",
+    "docs/example/small_depth/README.md": "Depth, 96 networks",
     "docs/example/verdicts/README.md": "Eight activations, tuned",
     "summary.md": "The study's page",
+    "details.md": "Its details",
     "claims.md": "Claims, one by one",
 }
 COMMENT = re.compile(r"(#.*\n)*")  # at the head of a study file

@@ -1,10 +1,10 @@
 """Print docs/gallery.md from docs/gallery.yaml: `python docs/gallery.py > docs/gallery.md`.
 
-Captions are those of the pages of studies and of docs/demos.md, if the table has none.
+Captions are those that studies wrote next to their figures, and those of docs/demos.md, if the
+table has none.
 """
 
 import functools
-import html
 import os
 import re
 import sys
@@ -30,7 +30,6 @@ REST = """
 
 On the pages of their studies; those in italics are no longer drawn:
 """
-PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)\n\n([^\n]+)")
 DEMO = re.compile(r"^## (\w+)\n\n(.*?)\n\n!\[[^\]]*\]\(([^)\s]+)\)", re.DOTALL | re.MULTILINE)
 
 
@@ -55,13 +54,11 @@ def pictures() -> list[str]:
 
 
 def captions() -> dict[str, str]:
-    """Picture -> its caption on the page of its study or of the demos, as Markdown."""
+    """Picture -> its caption, which stands in a file next to it, or is on the page of demos."""
     texts = {}
-    whole = sorted(DOCS.glob("example/**/details.md"))  # a summary has first sentences alone
-    for page in [*whole, *sorted(DOCS.glob("example/**/summary.md"))]:
-        for link, caption in PICTURE.findall(page.read_text(encoding="utf-8")):
-            picture = (page.parent / link).relative_to(DOCS).as_posix()
-            texts.setdefault(picture, html.unescape(caption))
+    for path in DOCS.glob("example/**/*.txt"):
+        picture = path.with_suffix(".png").relative_to(DOCS).as_posix()
+        texts[picture] = path.read_text(encoding="utf-8")
     for _, text, link in DEMO.findall((DOCS / "demos.md").read_text(encoding="utf-8")):
         texts[link] = text
     return texts
@@ -86,7 +83,8 @@ def maker(picture: str, makers: dict[str, dict[str, Any]]) -> Maker:
     name = os.path.normpath(f"docs/{file}")
     if command is None:
         command = f"snakemake --configfile {name}"
-    return Maker(name, file, command, entry["page"], entry.get("old", False))
+    is_old = "old_but" in entry and Path(picture).stem not in entry["old_but"]
+    return Maker(name, file, command, entry["page"], is_old)
 
 
 def section(picture: str, entry: dict[str, str], of: Maker, caption: str) -> str:
@@ -123,7 +121,8 @@ def rest(names: list[str], makers: dict[str, dict[str, Any]]) -> str:
     """The list of pictures that have no part of their own, by their studies."""
     by_study: dict[Maker, list[str]] = {}
     for picture in names:
-        by_study.setdefault(maker(picture, makers), []).append(picture)
+        of = maker(picture, makers)._replace(is_old=False)
+        by_study.setdefault(of, []).append(picture)
     lines = [REST, "| study | its other figures |", "|---|---|"]
     for of, own in by_study.items():
         links = [named(name) for name in own]

@@ -2,6 +2,7 @@
 
 python docs/website.py            build/site/index.html, of all pages below docs/ and README.md
 python docs/website.py FOLDER     the same in FOLDER, which is replaced
+    --explorers NAME...           explorers of these example studies alone, which takes less time
 
 It needs the extra `site`. A broken link or anchor ends it with 1, and the site that was there
 stays. A page that chapters.py does not name comes last. The pages are those that a code host shows:
@@ -9,16 +10,18 @@ links to source files lead to pages of their text, and folders of example studie
 """
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import chapters
+from examples import STUDIES
 
 from actstudy.contract.errors import StudyError
 
@@ -28,10 +31,10 @@ SITE = ROOT / "build/site"
 LINK = re.compile(r"(?<=\]\()[^)#\s]+")
 FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 LANGUAGES = {".yaml": "yaml", ".cff": "yaml", ".py": "python"}  # of source files that get a page
-EXPLORED = ROOT / "docs/example/default/explorer"  # whole tables of the default study
-EXPLORER = "docs/example/default/explorer.html"
-OPEN = '\n<p><a href="explorer.html">Open the explorer of this study</a></p>\n\n'
-EXPLORED_PAGE = "docs/example/default/README.md"
+EXAMPLES = "docs/example"
+EXPLORER = "explorer.html"  # of an example study, in its folder
+OPEN = f'\n<p><a href="{EXPLORER}">Open the explorer of this study</a></p>\n\n'
+EXPLORED_PAGES = ("README.md", "summary.md")  # of an example study, that lead to its explorer
 HOME = "README.md"
 EXTRA = ("sphinx", "myst_parser", "furo", "altair", "vl_convert")  # what the site takes
 
@@ -95,8 +98,10 @@ def write_source(folder: Path) -> None:
             target = folder / address(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
-    before, head, after = texts[EXPLORED_PAGE].partition("\n")
-    texts[EXPLORED_PAGE] = "".join([before, head, OPEN, after])
+    for study in explored():
+        for page in filter(texts.__contains__, (f"{study}/{name}" for name in EXPLORED_PAGES)):
+            before, head, after = texts[page].partition("\n")
+            texts[page] = "".join([before, head, OPEN, after])
     heads = {address(path): path.read_text(encoding="utf-8") for path in studies}
     texts["config/index.md"] = chapters.study_files(heads)
     for name, text in texts.items():
@@ -105,17 +110,34 @@ def write_source(folder: Path) -> None:
         target.write_text(f"{text}\n{chapters.contents(name, set(texts))}", encoding="utf-8")
 
 
-def write_explorer(path: Path) -> None:
-    """Write the explorer of the default study, from the tables that documents keep of it."""
-    from actstudy.analysis import tables  # late: these take longer than all other imports
+def explored() -> dict[str, str]:
+    """The folder of each example study in the site -> its name in STUDIES."""
+    return {Path(EXAMPLES, name).as_posix(): name for name in STUDIES}
+
+
+def write_explorers(folder: Path, names: Collection[str]) -> None:
+    """Write the explorers of example studies, from the tables that documents keep of them."""
+    import kept_tables  # late: these take longer than all other imports
+
     from actstudy.analysis.explorer import page
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page.render(tables.read(EXPLORED)), encoding="utf-8")
+    folder = folder.resolve()
+    with contextlib.chdir(ROOT):  # where study files are named from
+        for study, name in explored().items():
+            if name not in names:
+                continue
+            own = kept_tables.read(name)
+            path = folder / study / EXPLORER
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = page.render(own, partial=kept_tables.is_partial(own))
+            path.write_text(text, encoding="utf-8")
 
 
-def build(site: Path) -> int:
-    """Build the site in a folder, which is replaced if nothing fails; the exit status."""
+def build(site: Path, explorers: Collection[str] = tuple(STUDIES)) -> int:
+    """Build the site in a folder, which is replaced if nothing fails; the exit status.
+
+    explorers: the names of the example studies that get one.
+    """
     from sphinx.cmd.build import build_main
 
     site.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +147,7 @@ def build(site: Path) -> int:
         write_source(source)
         status = build_main(["-qW", "--keep-going", "-c", str(THEME), str(source), str(draft)])
         if status == 0:
-            write_explorer(draft / EXPLORER)
+            write_explorers(draft, explorers)
             shutil.rmtree(draft / ".doctrees")
             shutil.rmtree(site, ignore_errors=True)
             draft.rename(site)
@@ -136,13 +158,14 @@ def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("site", nargs="?", type=Path, default=SITE, help="the folder, replaced")
+    parser.add_argument("--explorers", nargs="+", choices=STUDIES, default=[*STUDIES])
     arguments = parser.parse_args()
     missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
     if missing:
         print(f"actstudy: {missing[0]}: not installed; to fix: make site", file=sys.stderr)
         return 2
     try:
-        status = build(arguments.site)
+        status = build(arguments.site, arguments.explorers)
     except StudyError as error:  # of the tables of the explorer
         print(f"actstudy: {error}; then python docs/refresh.py --from results", file=sys.stderr)
         return 2

@@ -122,7 +122,7 @@ def brief() -> Iterator[None]:
     read_once = functools.cache(provenance.code)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
-        patch.setattr(training_run, "code", lambda: dict(read_once()))
+        patch.setattr(training_run, "code_of_process", lambda: dict(read_once()))
         yield
 
 
@@ -200,3 +200,11 @@ def refused(capsys, tmp_path, monkeypatch):
         return printed.out + printed.err
 
     return run
+
+
+@pytest.fixture
+def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of programs on PATH that say what a Slurm says on which nothing is wrong."""
+    import fake_slurm
+
+    return fake_slurm.planted(tmp_path, monkeypatch)

@@ -32,7 +32,11 @@ from actstudy.analysis.explorer import page
 
 CLIENT = Path(__file__).with_name("job_client.py")
 PLACE = "ACTSTUDY_TEST_JOBS"
-OWN = ("actstudy", "snakemake_logger_plugin_actstudy")  # imported anew, from a copy
+OWN = (  # imported anew, from a copy
+    "actstudy",
+    "snakemake_executor_plugin_actstudy",
+    "snakemake_logger_plugin_actstudy",
+)
 LATE = (  # what few jobs import
     "altair",
     "matplotlib.backends.backend_pdf",

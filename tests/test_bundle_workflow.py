@@ -45,6 +45,7 @@ def test_runs_that_have_arrived_are_not_trained(project, tmp_path):
             "prepare",
             "reference",
             "boundaries",
+            "collect",
             "tables",
             "figures_study",
             "explorer",

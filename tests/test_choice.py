@@ -14,7 +14,7 @@ from plans import task_plan
 from runs import ROOT
 
 from actstudy.analysis import choosing, evidence, stored
-from actstudy.analysis.page import choice_tables
+from actstudy.analysis.page import choice_notes, choice_steps, choice_tables, next_steps
 from actstudy.analysis.questions import choice, procedure
 from actstudy.analysis.questions.seed_values import TaskValues
 from actstudy.commands import choose
@@ -330,6 +330,24 @@ def test_a_study_that_is_looked_at_whenever_has_a_set_of_one_look(tmp_path):
     assert "looks=false" not in choice_tables.page([(often, rows)])
 
 
+def test_seeds_are_added_as_the_page_of_the_study_adds_them(tmp_path):
+    """Other seeds in a new study; of a study at any number of seeds more of its own."""
+    (cell,), _ = evidence.cells([written(tmp_path, runs_of())])
+    row = pd.Series({"in_set": True, "high": 1.0, "more_seeds": 5.0})
+    once = dataclasses.replace(cell, file="s.yaml")
+    n = cell.runs["seed"].nunique()
+    first = cell.runs["seed"].max() + 1
+    new = ",".join(str(seed) for seed in range(first, first + n + 5))
+    assert f" --set seeds={new} tasks=" in choice_steps.command(once, row)
+    assert next_steps.new_study(n + 5) in choice_steps.sharpen(once, row)
+    settings = dataclasses.replace(cell.settings, looks=ANYTIME)
+    often = dataclasses.replace(once, settings=settings)
+    assert f" --set seeds={first + 5} tasks=" in choice_steps.command(often, row)
+    assert choice_steps.sharpen(often, row).startswith("seeds to add: 5 (margin)")
+    text = choice_tables.page([(once, choosing.rows_of(cell, question()))])
+    assert choice_notes.VERDICTS_ASK in text
+
+
 def test_a_budget_leaves_out_what_is_slower(tmp_path):
     several, _ = evidence.cells([written(tmp_path, runs_of())])
     (answer,) = choosing.answers_of(several, question("--budget", "2.5"))
@@ -372,20 +390,23 @@ def test_seeds_to_add_are_counted_as_a_verdict_counts_them():
         assert choice.shortfall(noise + shift, 5, 0.014)["more_seeds"] == verdict.more_seeds > 1
 
 
-def test_the_command_that_sharpens_trains_that_cell_with_more_seeds(cells, monkeypatch):
+def test_the_command_that_sharpens_trains_that_cell_with_other_seeds(cells, monkeypatch):
     monkeypatch.chdir(ROOT)
     lines = 0
     for cell in [cell for cell in cells if cell.study != "depth_full" or "depth=20" in cell.group]:
         rows = choosing.rows_of(cell, question())
         for _, row in rows.iterrows():
-            if not (line := choice_tables.command(cell, row)):
+            if not (line := choice_steps.command(cell, row)):
                 continue
             lines += 1
             words = line.split(" run ")[1].split()
             study = planning.load(words[0], dict(word.split("=") for word in words[2:]))
-            n = int(cell.runs["seed"].max() + 1 + row["more_seeds"])
             specs = [run.spec for run in study.possible]
-            assert {spec.seed for spec in specs} == set(range(n))
+            seeds = {spec.seed for spec in specs}
+            assert not seeds & set(cell.runs["seed"])
+            assert len(seeds) == cell.runs["seed"].nunique() + row["more_seeds"]
+            words = choice_steps.sharpen(cell, row)
+            assert words == f"a new study of {len(seeds)} other seeds (margin): {line}"
             assert {run.task for run in study.possible} == {cell.task}
             assert {run.level for run in study.possible} == {*rows.index, *cell.doubles}
             for name, place in cell.axes.items():

@@ -1,6 +1,7 @@
 """Studies side by side as a page to explore: its numbers are the command's, and it opens."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from runs import ROOT
 from test_compare import compared, origin  # noqa: F401
 
 from actstudy.analysis.explorer import columns
-from actstudy.judging.studies import beside, besides, explored, page
+from actstudy.judging.studies import beside, besides, explored, page, recipes
 
 pytest.importorskip("altair", reason="altair, of the extra `workflow`, is not installed")
 pytest.importorskip("vl_convert", reason="vl-convert-python, of the extra `workflow`, is missing")
@@ -94,6 +95,43 @@ def test_the_command_writes_the_page_and_prints_as_before(origin, tmp_path):  # 
     done = command(origin, "compare", "results/one", "results/other", "--output", "page.txt")
     assert done.returncode == 2
     assert "got 'page.txt'; allowed: a name that ends in .html" in done.stderr
+
+
+def test_runs_of_tables_without_places_are_on_the_page(compared, origin, tmp_path):  # noqa: F811
+    """Older tables have no places on axes; their runs count, and have commands, all the same."""
+    old = tmp_path / "old/tables"
+    shutil.copytree(origin / "results/other/tables", old)
+    runs = pd.read_parquet(old / "runs.parquet")
+    runs.drop(columns="places").to_parquet(old / "runs.parquet")
+    several = page.compare(beside.read([str(origin / "results/one"), str(tmp_path / "old")]))
+    frame = columns.to_frame(model(explored.render(several))["tables"]["runs"])
+    assert sorted(frame["study"].value_counts()) == [24, 24]
+    assert frame["rerun"].str.contains("retry results/runs/mlp/").all()
+    of_old = frame[frame["study"] == str(tmp_path / "old")]
+    assert set(of_old["run_id"]) == set(runs["run_id"])
+
+
+def test_studies_of_other_data_are_named_on_top(compared, origin, tmp_path):  # noqa: F811
+    assert explored.warnings(compared("one", "other")) == ""
+    folders = []
+    for name, letter in (("one", "e"), ("other", "f")):
+        place = tmp_path / name / "tables"
+        shutil.copytree(origin / f"results/{name}/tables", place)
+        runs = pd.read_parquet(place / "runs.parquet")
+        runs.assign(data_sha256=64 * letter).to_parquet(place / "runs.parquet")
+        folders.append(str(tmp_path / name))
+    several = page.compare(beside.read(folders))
+    sentence = "Other data: mlp: the data are not the same, "
+    text = Page(explored.render(several)).text
+    assert text.index(sentence) < text.index("What differs")
+    assert "ffffffffffff in" in text
+    printed = page.page(several)
+    assert printed.index("**Other data.** mlp:") < printed.index("### What differs")
+    rows = [{"task": "lm", "what": recipes.DIGEST, "a": "1234", "b": recipes.NOT_KNOWN}]
+    (unknown,) = recipes.other_data(rows, "a", "b")
+    assert unknown.startswith("lm: it is not known whether a and b have the same data")
+    rows.append({"task": "lm", "what": recipes.DATASET, "a": "x", "b": "y"})
+    assert recipes.other_data(rows, "a", "b")[0].startswith("lm: the data are not the same, x in a")
 
 
 def test_studies_without_runs_have_a_page_of_means(monkeypatch):

@@ -223,7 +223,7 @@ def test_what_is_copied_is_what_is_shown(opened):
         key=lambda text: [not text.startswith(start) for start in ("level,", "\\begin", "<svg")],
     )
     assert csv.splitlines()[0] == (
-        "level,group,baseline,n,mean [points],low [points],high [points],verdict"
+        "level,group,baseline,n,mean [points],low [points],high [points],verdict,condition"
     )
     assert len(csv.splitlines()) == 9
     assert "\\toprule" in latex
@@ -292,11 +292,11 @@ def test_texts_have_no_filter_and_no_banner(opened):
     assert select(browser, "#stale")[0].is_displayed()
 
 
-def test_a_curve_of_one_evaluation_is_a_dot(opened):
+def test_every_evaluation_of_a_mean_is_a_dot_and_that_of_a_run_alone(opened):
     browser = opened("part=curves")
     symbols = ".chart svg .role-mark.mark-symbol path"
     dots = f"return document.querySelectorAll('{symbols}').length"
-    assert browser.execute_script(dots) == 0
+    assert browser.execute_script(dots) == 10 * big_studies.EVALUATIONS
     browser.execute_script(
         "const steps = page.tables.mean_curves.columns.step; const first = steps[0];"
         "page.tables.mean_curves.where = function (tests) {"

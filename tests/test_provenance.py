@@ -157,6 +157,18 @@ def test_the_hash_of_the_code_changes_with_names_and_bytes_of_python_files(packa
     assert len(set(hashes)) == 4
 
 
+def test_a_process_reads_its_code_once_as_long_as_it_stays_the_same(package, monkeypatch):
+    """Runs of a series follow each other in one process."""
+    hashed = []
+    sha256 = provenance._sha256
+    monkeypatch.setattr(provenance, "_sha256", lambda path: hashed.append(path) or sha256(path))
+    rows = [provenance.code_of_process(package) for _ in range(3)]
+    assert rows == [provenance.code(package)] * 3
+    assert len(hashed) == 2
+    (package / "room/code.py").write_text("y = 2  # another\n")
+    assert provenance.code_of_process(package) == provenance.code(package) != rows[0]
+
+
 def test_a_run_records_its_code(train):
     before = provenance.code()
     row = run_row(train("a"))

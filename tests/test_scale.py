@@ -2,10 +2,13 @@
 
 import argparse
 import itertools
+import json
 import math
+import os
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +20,9 @@ from project import Project
 from actstudy.analysis import collect, long_tables, remembered, run_tables, status, tables
 from actstudy.analysis.questions.outcomes import BEST
 from actstudy.commands import study as of_study
-from actstudy.contract import published, store
+from actstudy.contract import manifests, published, store
 from actstudy.contract.errors import StudyError
+from actstudy.contract.manifests import SUMMARY
 from actstudy.contract.spec import run_id
 from actstudy.study import jobs, planning, run_files, series
 
@@ -55,6 +59,15 @@ def root(study, tmp_path):
             folder = store.run_folder(run.spec, tmp_path / "runs")
             run_folders.write_run(run.spec, folder, 6)
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def older(root):
+    """The folder of runs whose manifests have no rows, as before there were any."""
+    for path in root.glob("*/*/manifest.json"):
+        checksums = manifests.checksums(json.loads(path.read_text()))
+        path.write_text(store.json_text(checksums))
+    return root
 
 
 def folder_of(study, root, place=0):
@@ -265,7 +278,8 @@ def test_a_run_that_has_just_ended_is_read_once_per_build(study, root, tmp_path,
     assert source.n_read == 18
 
 
-def test_status_reads_a_run_once_and_says_the_same(study, root):
+def test_status_reads_a_run_once_and_says_the_same(study, older):
+    root = older
     first, _ = status.status(study, root)
     rows = remembered.Rows(root)
     for run in study.runs():
@@ -278,7 +292,55 @@ def test_status_reads_a_run_once_and_says_the_same(study, root):
     assert "18 of 24 runs completed" in first
 
 
-def test_few_runs_are_not_remembered_and_results_are_left_alone(study, root, monkeypatch):
+def stamped(root):
+    """The manifests with a later time, as a workflow leaves them."""
+    time.sleep(run_folders.TICK)
+    for path in root.glob("*/*/manifest.json"):
+        path.touch()
+
+
+def test_status_opens_no_table_of_published_runs(study, root, monkeypatch):
+    first, _ = status.status(study, root)
+    stamped(root)
+    monkeypatch.setattr(store, "summary_row", None)
+    assert status.status(study, root)[0] == first
+    row = published.row(folder_of(study, root))
+    assert row == store.read(folder_of(study, root), "runs")[0].select(SUMMARY).to_pylist()[0]
+
+
+def test_a_manifest_of_older_files_is_read(study, older):
+    stamped(older)
+    folder = folder_of(study, older)
+    assert published.row(folder) is None
+    assert store.verifies(folder)
+    assert status.state(folder, rows=remembered.Rows(older)) == "completed"
+
+
+@pytest.mark.parametrize("name", store.TABLES)
+def test_a_row_is_not_believed_once_a_table_has_changed(study, root, name):
+    """Nor if a clock was set back: the time of the last change is none that a program can set."""
+    folder = folder_of(study, root)
+    stamped(root)
+    assert published.row(folder)["status"] == "completed"
+    time.sleep(run_folders.TICK)
+    edit(folder / name)
+    os.utime(folder / name, (0, 0))
+    assert published.row(folder) is None
+    assert status.state(folder, rows=remembered.Rows(root)) == "damaged"
+
+
+def test_a_row_that_was_edited_is_damage(study, root):
+    folder = folder_of(study, root)
+    path = folder / store.MANIFEST
+    time.sleep(run_folders.TICK)
+    path.write_text(path.read_text().replace('"completed"', '"diverged"'))
+    assert published.row(folder) is None
+    assert not store.verifies(folder)
+    assert status.state(folder, rows=remembered.Rows(root)) == "damaged"
+
+
+def test_few_runs_are_not_remembered_and_results_are_left_alone(study, older, monkeypatch):
+    root = older
     monkeypatch.setattr(remembered, "MIN_RUNS", 19)
     before = sorted(root.parent.rglob("*"))
     status.status(study, root)
@@ -289,7 +351,8 @@ def test_few_runs_are_not_remembered_and_results_are_left_alone(study, root, mon
     assert sorted(root.parent.rglob("*")) == sorted([*before, *note.parents[:2], note])
 
 
-def test_without_a_place_for_caches_status_is_the_same(study, root, monkeypatch):
+def test_without_a_place_for_caches_status_is_the_same(study, older, monkeypatch):
+    root = older
     first, _ = status.status(study, root)
     remembered.Rows(root).note.unlink()
     remembered.Rows(root).note.parent.rmdir()
@@ -297,7 +360,8 @@ def test_without_a_place_for_caches_status_is_the_same(study, root, monkeypatch)
     assert status.status(study, root)[0] == first
 
 
-def test_the_note_of_rows_may_be_torn(study, root):
+def test_the_note_of_rows_may_be_torn(study, older):
+    root = older
     first, _ = status.status(study, root)
     note = remembered.Rows(root).note
     for text in (note.read_text()[:-20], "[]", '{"columns": 1}', '{"runs": {"a": 1}}'):

@@ -41,7 +41,7 @@ DEFAULTS = [
 ]
 QUICK = {
     "default-resources": DEFAULTS,
-    "slurm-init-seconds-before-status-checks": 1,
+    "actstudy-init-seconds-before-status-checks": 1,
     "seconds-between-status-checks": 1,
     "latency-wait": 5,
 }
@@ -105,6 +105,9 @@ def interrupt(project: Project, slurm: slurm_cluster.Cluster) -> str:
 @pytest.mark.skipif(not importlib.util.find_spec(PLUGIN), reason=f"no {PLUGIN}: extra `cluster`")
 def test_a_study_trains_on_slurm(project, slurm, data_folder, tmp_path):
     """Each job sees the GPU that it was given; an interrupted one goes on; the bits are local's."""
+    page = project.folder / "results/short/summary.md"
+    page.parent.mkdir(parents=True)
+    page.touch()  # as another start has left it
     going = start(project, slurm, "--until", *jobs_of(project))
     job = interrupt(project, slurm)
     by_slurm = dict[str, set[str]]()
@@ -116,6 +119,8 @@ def test_a_study_trains_on_slurm(project, slurm, data_folder, tmp_path):
     going.kill()
     output = going.communicate()[0]
     assert going.returncode == 0, output
+    assert "Summary: results/short/summary.md" in output
+    assert "sacct" not in output
     assert "Restarts=1" in slurm.ask("scontrol", "show", "job", job)
     folders = project.run_folders()
     assert len(folders) == 4
@@ -129,6 +134,26 @@ def test_a_study_trains_on_slurm(project, slurm, data_folder, tmp_path):
     stopped_spec = spec.from_json((stopped / "spec.json").read_text())
     (local,) = train_together([stopped_spec], tmp_path, data_folder, probe_every=200)
     assert same_tables(local, stopped)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec(PLUGIN), reason=f"no {PLUGIN}: extra `cluster`")
+def test_a_failed_job_says_why_and_gpu_0_reaches_the_jobs(project, slurm):
+    """A line with the reason, from the log of a job that asked for no GPU."""
+    array = project.folder / "results/data/mnist1d/train_x.npy"
+    array.write_bytes(array.read_bytes() + b"x")
+    words = ["--until", *jobs_of(project)[:1], "--resources", "gpu=0", "--retries", "0"]
+    going = start(project, slurm, *words)
+    output = going.communicate(timeout=100)[0]
+    assert going.returncode == 1
+    (line,) = [line for line in output.splitlines() if line.startswith("failed: ")]
+    assert re.search(r"\(job \d+\) results/runs/mlp/relu\S+ and 1 more: actstudy: results", line)
+    assert "train_x.npy is missing or does not have its checksum; to fix: " in line
+    (log,) = re.findall(r"; log: (results/short/slurm_logs/\S+?\.log)", line)
+    assert (project.folder / log).is_file()
+    assert "--profile profiles/slurm --configfile config/short.yaml" in line
+    assert "Traceback" not in output
+    number = Path(log).stem
+    assert "gres" not in slurm.ask("scontrol", "show", "job", number).lower()
 
 
 def note_gpus(slurm: slurm_cluster.Cluster, places: dict[str, set[str]]) -> None:
@@ -155,14 +180,14 @@ def test_doctor_knows_a_real_cluster(slurm, tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "LOCAL", ())
     monkeypatch.setattr(checks, "IN_MEMORY", ())
 
-    def findings(*resources: str, **others) -> list[str]:
-        text = yaml.safe_dump({"executor": "slurm", "default-resources": list(resources), **others})
+    def findings(*resources: str, wants_gpu: bool = True) -> list[str]:
+        text = yaml.safe_dump({"executor": "actstudy", "default-resources": list(resources)})
         (tmp_path / "config.yaml").write_text(text)
-        settings = profile.read(tmp_path)
+        settings = profile.read(tmp_path, wants_gpu)
         return [finding.check for finding in checks.examine(settings, tmp_path / "results")]
 
-    assert findings("slurm_partition=cpu", resources=["gpu=0"]) == []
-    assert findings("slurm_partition=cpu", "runtime=500", resources=["gpu=0"]) == ["time"]
+    assert findings("slurm_partition=cpu", wants_gpu=False) == []
+    assert findings("slurm_partition=cpu", "runtime=500", wants_gpu=False) == ["time"]
     assert findings("slurm_partition=none") == ["partition", "node"]
     assert findings("slurm_partition=cpu")[0] == "partition"
     assert findings("slurm_partition=gpu", "gpu_model=h100") == ["gres", "node"]

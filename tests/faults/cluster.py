@@ -30,7 +30,7 @@ from .watch import Completed, changed, unreadable
 
 STUDY = "cluster"
 PROFILE = {
-    "slurm-init-seconds-before-status-checks": 2,
+    "actstudy-init-seconds-before-status-checks": 2,
     "seconds-between-status-checks": 2,
     "latency-wait": 5,
     "retries": 5,

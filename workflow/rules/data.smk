@@ -6,7 +6,7 @@ wildcard_constraints:
 
 rule prepare:
     output:
-        "results/data/{data}/manifest.json",
+        data_output("{data}"),
     priority: lambda wildcards: JOBS.data_priority(wildcards.data)
     shell:
         "exec {PYTHON:q} -m actstudy prepare {wildcards.data:q} results/data/{wildcards.data:q}"
@@ -19,7 +19,7 @@ if JOBS.own_data:
 
     rule prepare_own:
         output:
-            "results/data/{own}/manifest.json",
+            data_output("{own}"),
         wildcard_constraints:
             own="|".join(JOBS.own_data),
         priority: lambda wildcards: JOBS.data_priority(wildcards.own)
@@ -32,9 +32,9 @@ if JOBS.own_data:
 
 rule reference:
     input:
-        ancient("results/data/{data}/manifest.json"),
+        ancient(data_files(["results/data/{data}/manifest.json"])),
     output:
-        "results/references/{task}-{data}.json",
+        stored("results/references/{task}-{data}.json"),
     priority: JOBS.aside
     params:
         made_of=lambda wildcards: jobs.reference_of(
@@ -48,7 +48,7 @@ rule reference:
 # Toy problems in the plane: the study's activations beside identity.
 rule boundaries:
     output:
-        f"{RESULTS}/boundaries.parquet",
+        stored(f"{RESULTS}/boundaries.parquet"),
     priority: JOBS.aside
     params:
         activations=list(dict.fromkeys([*STUDY.activations, "identity"])),

@@ -1,7 +1,7 @@
 # Claims of guides: a job per group of measurements, whose file is named after what it depends on.
 rule measure:
     output:
-        f"{measuring.FOLDER}/{{group}}-{{digest}}.parquet",
+        stored(f"{measuring.FOLDER}/{{group}}-{{digest}}.parquet"),
     wildcard_constraints:
         group="|".join(JOBS.measured) or "none",
     priority: JOBS.aside

@@ -7,7 +7,7 @@ def wanted_runs(wildcards):
         checkpoints.rates.get(task=task)
     for task in STUDY.with_looks:
         checkpoints.look.get(task=task, look=len(looks.LOOKS))
-    return STUDY.files_of(STUDY.tuning + STUDY.runs())
+    return run_files_of(STUDY.tuning + STUDY.runs())
 
 
 # A look asks for its runs only if the one before it has left something undecided; if not, it
@@ -22,7 +22,7 @@ def look_files(wildcards):
             return files
     if task in STUDY.with_rates:
         files += checkpoints.rates.get(task=task).output
-    return files + STUDY.files_of(STUDY.look_runs(task, look))
+    return files + run_files_of(STUDY.look_runs(task, look))
 
 
 def spec_of(wildcards):
@@ -34,4 +34,4 @@ def spec_of(wildcards):
 
 def inputs_of(wildcards):
     spec_of(wildcards)  # refused if it is no run of this study
-    return JOBS.inputs(wildcards.id)
+    return data_files(JOBS.inputs(wildcards.id))

@@ -3,7 +3,7 @@ if STUDY.with_rates:
 
     checkpoint rates:
         input:
-            lambda wildcards: STUDY.files_of(
+            lambda wildcards: run_files_of(
                 run for run in STUDY.tuning if run.task == wildcards.task
             ),
         output:

@@ -10,12 +10,14 @@ for kind, name, members in [
         name:
             f"{kind}_{name}"
         input:
-            ancient(JOBS.inputs(*map(spec.run_id, members))),
+            ancient(data_files(JOBS.inputs(*map(spec.run_id, members)))),
         output:
             [
-                update(f"results/runs/{run.task_name}/{spec.run_id(run)}/{file}")
+                update(
+                    stored(f"results/runs/{run.task_name}/{spec.run_id(run)}/{file}")
+                )
                 for run in members
-                for file in [*AMISS.names_gone(run), store.MANIFEST]
+                for file in [*AMISS.names_gone(run), RUN_FILE]
             ],
         priority: JOBS.priority(members)
         resources:
@@ -27,4 +29,9 @@ for kind, name, members in [
             members=lambda wildcards, output, written=MEMBERS[name]: written,
         shell:
             "exec {PYTHON:q} -m actstudy {params.kind:q} --members {params.members:q}"
-            " --device {JOBS.device:q} {JOBS.host_flags} --quiet"
+            " --device {JOBS.device:q} {HOST_FLAGS} --quiet"
+
+
+# What Snakemake leaves of each rule among the variables, all of which it copies whenever it formats a command.
+for name in [name for name in globals() if name.startswith(("__pack_", "__series_"))]:
+    del globals()[name]

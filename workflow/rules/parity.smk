@@ -1,9 +1,11 @@
 # Does Keras compute what torch does? Asked on a CPU, once per cell of Keras runs, before its first run.
 rule parity:
     input:
-        lambda wildcards: ancient(jobs.manifest_of(JOBS.parities.cells[wildcards.cell])),
+        lambda wildcards: ancient(
+            data_files([jobs.manifest_of(JOBS.parities.cells[wildcards.cell])])
+        ),
     output:
-        "results/parity/{cell}.json",
+        stored("results/parity/{cell}.json"),
     wildcard_constraints:
         cell="|".join(JOBS.parities.cells) or "none",
     priority: lambda wildcards: JOBS.parities.priorities[wildcards.cell]

@@ -1,20 +1,35 @@
 TABLES = registry.literal("analysis/tables.py", "NAMES")
 
 
+# One output between runs and tables: after a job Snakemake hashes each input once per output, and
+# writes all inputs down for each. Its content differs each time, or tables that a killed workflow
+# has not made yet would count as made.
+rule collect:
+    input:
+        runs=wanted_runs,
+        edited=run_files.paths(AMISS.edited),
+    output:
+        f"{RESULTS}/collected/changed.txt",
+    localrule: True
+    shell:
+        "date -u '+%Y-%m-%dT%H:%M:%SZ' > {output:q}"
+
+
 rule tables:
     input:
         decisions=JOBS.decisions,
-        runs=wanted_runs,
-        edited=run_files.paths(AMISS.edited),
-        references=sorted(
-            {
-                f"results/references/{run.task}-{spec.data_name(run.spec)}.json"
-                for run in STUDY.possible
-            }
+        runs=rules.collect.output,
+        references=stored(
+            sorted(
+                {
+                    f"results/references/{run.task}-{spec.data_name(run.spec)}.json"
+                    for run in STUDY.possible
+                }
+            )
         ),
-        boundaries=f"{RESULTS}/boundaries.parquet",
-        parity=JOBS.parities.files,
-        measured=JOBS.measured.values(),
+        boundaries=stored(f"{RESULTS}/boundaries.parquet"),
+        parity=stored(JOBS.parities.files),
+        measured=stored(list(JOBS.measured.values())),
     output:
         expand(f"{RESULTS}/tables/{{name}}.parquet", name=TABLES),
         expand(

@@ -6,7 +6,7 @@ rule train:
     input:
         lambda wildcards: ancient(inputs_of(wildcards)),
     output:
-        f"results/runs/{{task}}/{{id}}/{store.MANIFEST}",
+        stored(f"results/runs/{{task}}/{{id}}/{RUN_FILE}"),
     wildcard_constraints:
         id=run_files.pattern(ALONE),
     priority: lambda wildcards: JOBS.priorities[wildcards.id]
@@ -17,11 +17,11 @@ rule train:
         spec=lambda wildcards, output: spec.canonical(spec_of(wildcards)),  # `output`: triggers no new run
     shell:
         "exec {PYTHON:q} -m actstudy train --spec {params.spec:q} --device {JOBS.device:q}"
-        " {JOBS.host_flags} --quiet"
+        " {HOST_FLAGS} --quiet"
 
 
 # A node reads this file when the tables may be gone already that its job writes again.
-if AGAIN or workflow.remote_exec:
+if STORE is None and (AGAIN or workflow.remote_exec):
 
     use rule train as train_again with:
         output:

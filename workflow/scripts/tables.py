@@ -14,7 +14,7 @@ import pandas as pd
 
 from actstudy.analysis import run_tables, tables
 from actstudy.analysis.export import latex
-from actstudy.contract import errors, store
+from actstudy.contract import errors, sealed, store
 from actstudy.study import planning
 
 file, overrides, planned, *references = sys.argv[1:]
@@ -23,6 +23,7 @@ plan = study.plan()
 if plan.sha256 != planned:
     errors.refuse(f"{file}: the study was edited while it ran; to mend: the same command again")
 results = Path(study.folder)
+sealed.unpack_all(store.RUNS)
 frames = tables.build(
     plan,
     store.RUNS,

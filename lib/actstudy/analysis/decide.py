@@ -7,7 +7,7 @@ from actstudy.analysis.collect import collect, without_number
 from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.questions import contrasts, tuning
 from actstudy.analysis.questions.seed_values import seed_values
-from actstudy.contract import store
+from actstudy.contract import sealed, store
 from actstudy.contract.errors import StudyError, choices
 from actstudy.contract.store import RUNS
 from actstudy.study import looks
@@ -26,6 +26,7 @@ def decide(study: Study, task: str, what: str, runs_root: Path = RUNS) -> Path:
         neither = f"{study.file} gives task {task} neither looks: true nor tune_lr"
         why = "" if names else f", as {neither}"
         raise StudyError(f"decide: got {what!r}; {choices(what, names)}{why}")
+    sealed.unpack_all(runs_root)
     if what == "lr":
         decision = choose_rates(study, task, runs_root)
     else:

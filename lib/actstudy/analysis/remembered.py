@@ -1,9 +1,11 @@
-"""The rows `runs` of published runs, each read and verified once and remembered until it changes.
+"""The rows `runs` of published runs: of their manifests, else read once and remembered.
 
-`status` of twenty thousand runs would read 100,000 files otherwise. What is remembered of a run
-holds as long as the disk says the same of its files (`contract/published`); a damaged run is never
-remembered. The note is the user's own, in a folder for caches, as `status` writes nothing to
-results; it may be deleted at any time, and of two writers at once one's is lost without harm.
+`status` of twenty thousand runs would read 100,000 files otherwise. The manifest of a run has what
+`status` asks for; of a run whose manifest is older than that, or older than its tables, they are
+verified and read, and remembered for as long as the disk says the same of them
+(`contract/published`). A damaged run is never remembered. The note is the user's own, in a folder
+for caches, as `status` writes nothing to results; it may be deleted at any time, and of two writers
+at once one's is lost without harm.
 """
 
 import contextlib
@@ -14,23 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.contract import published, store
-from actstudy.contract.schema import BUCKETS
+from actstudy.contract.manifests import SUMMARY
 
 MIN_RUNS = 256  # of which something is remembered; fewer are read within a second
-COLUMNS = [  # of `runs`
-    "run_id",
-    "task",
-    "status",
-    "reason",
-    "epochs",
-    "ended",
-    "dataset",
-    "vocabulary",
-    "context",
-    "data_sha256",
-    *[f"{bucket}_seconds" for bucket in BUCKETS],
-]
-Row = dict[str, Any]  # of COLUMNS
+Row = dict[str, Any]  # of SUMMARY
 
 
 class Rows:
@@ -49,17 +38,17 @@ class Rows:
         note = store.read_note(self.note, {})
         rows = {}
         try:
-            if note["columns"] != COLUMNS:
+            if note["columns"] != SUMMARY:
                 return {}
             for name, (signature, values) in note["runs"].items():
-                rows[name] = (signature, dict(zip(COLUMNS, values, strict=True)))
+                rows[name] = (signature, dict(zip(SUMMARY, values, strict=True)))
         except (AttributeError, KeyError, TypeError, ValueError):  # somebody was at it
             return {}
         return rows
 
     def __contains__(self, folder: Path) -> bool:
-        """Whether the row of a folder's run is remembered, and still holds."""
-        return folder in self._seen or self._remembered(folder) is not None
+        """Whether the row of a folder's run is known without reading a table."""
+        return folder in self._seen or self._unread(folder) is not None
 
     def of(self, folder: Path) -> Row:
         """The row of a published run; Damaged if it does not verify, OSError if it is not read."""
@@ -68,21 +57,24 @@ class Rows:
         return self._seen[folder]
 
     def _read(self, folder: Path) -> Row:
-        if row := self._remembered(folder):
+        if row := self._unread(folder):
             return row
         name = f"{folder.parent.name}/{folder.name}"
         signature = published.signature(folder)
         self.n_read += 1
         self.known.pop(name, None)
         whole = store.summary_row(folder)
-        row = {column: whole.get(column) for column in COLUMNS}
+        row = {column: whole.get(column) for column in SUMMARY}
         if signature and signature == published.signature(folder):  # as it was while it was read
             self.known[name] = (signature, row)
         return row
 
-    def _remembered(self, folder: Path) -> Row | None:
-        """The row of a folder's run, if nothing has changed on the disk since it was read."""
-        name = f"{folder.parent.name}/{folder.name}"
+    def _unread(self, folder: Path) -> Row | None:
+        """The row of a run, of its manifest or remembered, if nothing has changed since."""
+        if row := published.row(folder):
+            self._seen[folder] = row
+            return row
+        name = f"{folder.parent.name}/{folder.name}" if self.known else ""
         if name not in self.known:
             return None
         signature, row = self.known[name]
@@ -98,7 +90,7 @@ class Rows:
         runs = {}
         for name, (signature, row) in self.known.items():
             runs[name] = (signature, list(row.values()))
-        text = json.dumps({"columns": COLUMNS, "runs": runs})
+        text = json.dumps({"columns": SUMMARY, "runs": runs})
         with contextlib.suppress(OSError), store.replacing(self.note) as draft:
             draft.write_text(text, encoding="utf-8")
 

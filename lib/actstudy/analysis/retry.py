@@ -9,7 +9,7 @@ from typing import Any
 
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.status import state, states_of
-from actstudy.contract import checkout, invocation, locks, own_import, parity, spec, store
+from actstudy.contract import checkout, invocation, locks, own_import, parity, sealed, spec, store
 from actstudy.contract.errors import StudyError, nearest
 from actstudy.contract.plan import Plan
 from actstudy.contract.store import RUNS
@@ -75,6 +75,7 @@ def delete_results(folder: Path) -> None:
                 (folder / name).unlink(missing_ok=True)
             if damaged and store.verifies(folder / "checkpoints" / "final"):
                 return
+            sealed.clear(folder)
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
             for name in ("spec.json", store.ARRIVED):
                 (folder / name).unlink(missing_ok=True)

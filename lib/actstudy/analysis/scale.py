@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 
@@ -27,6 +28,8 @@ LOSS_UNITS = {"classes": "nats", "tokens": "nats", "values": "", "pairs": "nats"
 MAX_POINTS = 100  # no two shares lie farther apart
 NOT_ABOVE = "not above its noise"  # a standard deviation of which chance explains all
 MAX_DIGITS = 8  # decimals of an interval; ends that agree up to there are the same
+CERTAIN_DIGITS = 12  # significant ones of a computed number, of which the last bits are chance
+MAX_ROUNDED = 1e12  # larger numbers have no decimals to lose
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,19 @@ class Scale:
         return f"{text} {unit}".strip()
 
     def _rounded(self, value: float) -> float:
-        return round(self.factor * value, self.digits) + 0.0  # not -0.0
+        return rounded(self.factor * value, self.digits)
+
+
+def rounded(value: float, digits: int) -> float:
+    """A number with `digits` decimals, halves away from 0; never -0.0.
+
+    It is rounded as the decimal number of CERTAIN_DIGITS digits that a reader sees, so that 0.74325
+    and 100 times it, as Python's number or NumPy's, end alike. The pages' scripts do the same.
+    """
+    if not math.isfinite(value) or abs(value) >= MAX_ROUNDED:
+        return float(value)
+    seen = Decimal(f"{value:.{CERTAIN_DIGITS}g}")
+    return float(seen.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)) + 0.0
 
 
 class Significant(Scale):

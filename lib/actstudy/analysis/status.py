@@ -15,7 +15,7 @@ from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.remembered import Rows
-from actstudy.cluster import logs
+from actstudy.cluster import logs, queue
 from actstudy.contract import code, host, invocation, locks, own_import, store
 from actstudy.contract.counting import counted
 from actstudy.contract.errors import system_fault, visible
@@ -90,7 +90,9 @@ def status(study: Study, root: Path = RUNS) -> tuple[str, bool]:
     lines += code.describe(study.code)
     lines += certified.sentences(study.code, study.file, study.arguments)
     lines += describe_data(study, root, folders, states, rows)
-    lines += logs.describe(root.parent / logs.FOLDER.name)
+    results = root.parent / Path(study.folder).relative_to(store.RESULTS)
+    lines += queue.describe(results)
+    lines += logs.describe(results / logs.FOLDER)
     rows.write()
     failed = [run_id for run_id, name in states.items() if name in FAILED_STATES]
     for run_id in failed:

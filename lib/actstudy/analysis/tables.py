@@ -89,10 +89,17 @@ CELL_METRICS += stats.MIDDLE
 
 @dataclasses.dataclass(frozen=True)
 class Tables:
-    """A study's plan and tables, as figures and summary take them."""
+    """A study's plan and tables, as figures and summary take them.
+
+    absent: names of tables that were not kept, which are empty here; lacks: what pages cannot show
+    without them, in a sentence; origin: as `origins.provenance`, if `runs` do not say it.
+    """
 
     plan: Plan
     frames: dict[str, pd.DataFrame]
+    absent: frozenset[str] = frozenset()
+    lacks: str = ""
+    origin: dict[str, str] | None = None
 
     def of(self, name: str, task: str) -> pd.DataFrame:
         """A table's rows of one task."""

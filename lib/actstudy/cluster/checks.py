@@ -1,12 +1,10 @@
 """What is wrong with a cluster's profile, storage, clocks and GPUs, before anything is queued."""
 
-import getpass
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from actstudy.cluster import node, slurm
+from actstudy.cluster import node, offers, slurm
+from actstudy.cluster.offers import Finding
 from actstudy.cluster.profile import Profile
 from actstudy.contract import errors
 from actstudy.contract.errors import StudyError
@@ -14,15 +12,6 @@ from actstudy.contract.errors import StudyError
 CLOCKS = 2.0  # seconds by which clocks may differ: Snakemake compares the times of files
 LOCAL = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - a node's own, and emptied
 IN_MEMORY = ("tmpfs", "ramfs")
-DAY = 24 * 60
-
-
-class Finding(NamedTuple):
-    """What is wrong, of which of the CHECKS. known: false if it could not be found out."""
-
-    check: str
-    sentence: str
-    known: bool = True
 
 
 def examine(profile: Profile, results: Path) -> list[Finding]:
@@ -35,113 +24,34 @@ def examine(profile: Profile, results: Path) -> list[Finding]:
         )
     about = slurm.fields(config)
     findings = [
-        *account(profile, about),
-        *partition(profile),
-        *gres(profile),
+        *offers.account(profile, about),
+        *offers.partition(profile),
+        *offers.gres(profile),
         *requeue(profile, about),
         *store(results),
     ]
     answer = node.ask(profile, results)
     if not answer.facts:
-        which = profile.partition or "the default one"
-        why = f"no node of the partition ({which}) has answered within {node.WAIT} s"
-        return [*findings, Finding("node", f"storage, clocks and CUDA are not known: {why}", False)]
+        return [*findings, _unanswered(profile, answer)]
     return [*findings, *shared(answer, results), *clocks(answer), *cuda(profile, answer)]
 
 
-def _not_of(got: str, names: Sequence[str]) -> str:
-    """What was got and what is allowed; nothing is, if nothing has a name."""
-    if not names:
-        return f"got {got!r}; allowed: no name, as none is known here"
-    return f"got {got!r}; {errors.choices(got, names)}"
-
-
-def account(profile: Profile, config: dict[str, str]) -> Iterator[Finding]:
-    """No account where Slurm asks for one, or one that the user may not use."""
-    user = getpass.getuser()
-    listed = slurm.ask("sacctmgr", "-n", "-P", "show", "associations", f"user={user}")
-    lines = [line.split("|") for line in (listed or "").splitlines()]
-    allowed = sorted({line[1] for line in lines if len(line) > 1 and line[1]})
-    where = f"{profile.file}: default-resources: slurm_account"
-    if profile.account and allowed and profile.account not in allowed:
-        yield Finding("account", f"{where}: {_not_of(profile.account, allowed)}")
-    enforced = config.get("AccountingStorageEnforce", "none") not in ("none", "0", "(null)", "")
-    if not profile.account and enforced and not _default_account(user):
-        names = ", ".join(allowed) or "a name that your administrators know"
-        yield Finding("account", f"{where}: missing, and this Slurm asks for it; allowed: {names}")
-
-
-def _default_account(user: str) -> str:
-    """The account that Slurm takes for a user who names none, or empty."""
-    answer = slurm.ask("sacctmgr", "-n", "-P", "show", "user", user, "format=defaultaccount")
-    return (answer or "").strip()
-
-
-def partition(profile: Profile) -> Iterator[Finding]:
-    """A partition that is not there, has no GPU, or does not give the time that jobs ask for."""
-    where = f"{profile.file}: default-resources: slurm_partition"
-    listed = slurm.ask("sinfo", "-h", "-o", "%R") or ""
-    names = sorted(set(listed.split()))
-    if profile.partition and profile.partition not in names:
-        yield Finding("partition", f"{where}: {_not_of(profile.partition, names)}")
-        return
-    if profile.wants_gpu and not gpu_models(profile):
-        have = [name for name in names if _gpus_of(name)]
-        allowed = f"allowed: {', '.join(have)}" if have else "no partition has any"
-        got = profile.partition or "Slurm's default partition"
-        yield Finding("partition", f"{where}: got {got!r}, which has no GPU; {allowed}")
-    name = profile.partition or _default_partition()
-    limit = minutes((slurm.ask("sinfo", "-h", "-p", name, "-o", "%l") or "").strip())
-    time = profile.resources.get("runtime", "")
-    if limit is not None and time.isdecimal() and int(time) > limit:
-        runtime = f"{profile.file}: default-resources: runtime"
-        yield Finding(
-            "time",
-            f"{runtime}: got {time}, with which a job waits for ever; allowed: up to {limit} "
-            f"minutes, as the partition {name} gives",
-        )
-
-
-def _default_partition() -> str:
-    """The partition of jobs that name none, or empty: Slurm marks it with `*`."""
-    names = (slurm.ask("sinfo", "-h", "-o", "%P") or "").split()
-    return next((name[:-1] for name in names if name.endswith("*")), "")
-
-
-def minutes(text: str) -> int | None:
-    """Slurm's `D-HH:MM:SS` in minutes; None if there is no limit."""
-    match = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
-    if not match:
-        return None
-    days, hours, rest, _ = (int(part or 0) for part in match.groups())
-    return days * DAY + hours * 60 + rest
-
-
-def gpu_models(profile: Profile) -> set[str]:
-    """The models of GPUs in the profile's partition, `` for those without a name."""
-    return _gpus_of(profile.partition)
-
-
-def _gpus_of(name: str) -> set[str]:
-    words = ["-p", name] if name else []
-    listed = slurm.ask("sinfo", "-h", *words, "-o", "%G") or ""
-    return set(re.findall(r"\bgpu:(?:([A-Za-z][\w.-]*):)?\d+", listed))
-
-
-def gres(profile: Profile) -> Iterator[Finding]:
-    """A GPU model that no node of the partition has: such a job is refused, or waits for ever."""
-    models = gpu_models(profile)
-    if profile.wants_gpu and profile.gpu_model and models and profile.gpu_model not in models:
-        hint = _not_of(profile.gpu_model, sorted(models - {""}))
-        yield Finding("gres", f"{profile.file}: default-resources: gpu_model: {hint}")
+def _unanswered(profile: Profile, answer: node.Answer) -> Finding:
+    """What is not known as no node has answered, and what srun says of it."""
+    where = f"no node of the partition ({profile.partition or 'the default one'})"
+    why = f"{where} has answered in {answer.after - answer.before:.0f} s"
+    if answer.fault:
+        why += f" ({errors.visible(answer.fault)})"
+    return Finding("node", f"storage, clocks and CUDA are not known: {why}", known=False)
 
 
 def requeue(profile: Profile, config: dict[str, str]) -> Iterator[Finding]:
     """Jobs that are lost if they are pre-empted, or if their node is."""
-    if not profile.settings.get("slurm-requeue") and config.get("JobRequeue") != "1":
+    key = f"{profile.settings['executor']}-requeue"
+    if not profile.settings.get(key) and config.get("JobRequeue") != "1":
         yield Finding(
             "requeue",
-            f"{profile.file}: slurm-requeue: missing, and this Slurm (JobRequeue=0) puts no job "
+            f"{profile.file}: {key}: missing, and this Slurm (JobRequeue=0) puts no job "
             "back into the queue; allowed: true",
         )
     words = ["show", "partition", *([profile.partition] if profile.partition else [])]

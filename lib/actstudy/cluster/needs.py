@@ -4,6 +4,7 @@ import functools
 import heapq
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,9 @@ SAMPLE = 20  # completed runs that are read: the newest
 SLOWER = 2.0  # nodes differ, and file systems
 START_MINUTES = 5  # a process on a slow file system
 MORE_MEMORY = 1.3
-OWN_MB = 500  # of the two processes of Snakemake in a job
+OWN_MB = 200  # of the processes around training: the step's start, srun
 RSS = "process RSS"
+OUT_OF_MEMORY = Counter[str]()  # run id -> jobs of it that this process has seen killed for memory
 
 
 class Peak(NamedTuple):
@@ -64,13 +66,17 @@ class Needs:
         seconds = SLOWER * took.seconds * len(members)
         return min(most, attempt * (START_MINUTES + math.ceil(seconds / 60)))
 
-    def _megabytes(self, members: Sequence[RunSpec], attempt: int) -> int:
-        """The profile's memory for the first runs, then more than they took; more if retried."""
+    def _megabytes(self, members: Sequence[RunSpec], _attempt: int) -> int:
+        """The profile's memory for the first runs, then more than they took.
+
+        Once more of it after each job of these runs that had too little, and after no other fault.
+        """
         took = self.took(members[0])
         needed = float(self.defaults["mem_mb"])
         if took is not None and took.megabytes is not None:
             needed = OWN_MB + MORE_MEMORY * took.megabytes
-        return math.ceil(needed * attempt)
+        n_killed = max(OUT_OF_MEMORY[run_id(member)] for member in members)
+        return math.ceil(needed * (1 + n_killed))
 
     def took(self, spec: RunSpec) -> Peak | None:
         """What the newest completed runs like this one took at most; None if there are none."""
@@ -114,6 +120,11 @@ def _row(run: Path) -> dict[str, Any] | None:
         return store.summary_row(run)
     except (store.Damaged, OSError, ValueError):
         return None
+
+
+def note_out_of_memory(files: Iterable[str]) -> None:
+    """Note that a job was killed for its memory; files: its outputs, in the folders of its runs."""
+    OUT_OF_MEMORY.update({Path(file).parent.name for file in files})
 
 
 def defaults(words: Iterable[str]) -> dict[str, int]:

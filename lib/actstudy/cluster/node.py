@@ -27,6 +27,7 @@ class Answer(NamedTuple):
     before: float  # seconds since the epoch
     after: float
     file_time: float  # this node's clock less that of the storage, in seconds
+    fault: str = ""  # what srun says if no answer came
 
 
 def ask(profile: Profile, results: Path) -> Answer:
@@ -34,13 +35,13 @@ def ask(profile: Profile, results: Path) -> Answer:
     with _locked_file(results) as (path, token):
         skew = time.time() - path.stat().st_mtime
         before = time.time()
-        answer = slurm.ask(*command(profile, path), seconds=PATIENCE)
+        answer = slurm.call(*command(profile, path), seconds=PATIENCE)
         after = time.time()
     facts: dict[str, Any] = {}
-    for line in (answer or "").splitlines():
+    for line in (answer.output or "").splitlines():
         with contextlib.suppress(ValueError):
             facts = dict(json.loads(line))
-    return Answer(facts, token, before, after, skew)
+    return Answer(facts, token, before, after, skew, answer.fault)
 
 
 def command(profile: Profile, token: Path) -> list[str]:

@@ -1,5 +1,8 @@
 """A profile of Snakemake for a cluster: what its jobs ask for."""
 
+import math
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +11,15 @@ import yaml
 from actstudy.contract.errors import StudyError
 
 NAME = "config.yaml"
+EXECUTORS = ("actstudy", "slurm")
+ALLOWED = {
+    "runtime": "minutes, at least 1, or a time such as 10h",
+    "mem_mb": "MB, at least 1",
+}
+UNITS = {  # by the first letter of their names, in what ALLOWED says
+    "runtime": {"s": 1 / 60, "m": 1, "h": 60, "d": 24 * 60, "w": 7 * 24 * 60},
+    "mem_mb": {"k": 1e-3, "m": 1, "g": 1e3, "t": 1e6},
+}
 
 
 class Profile(NamedTuple):
@@ -16,6 +28,7 @@ class Profile(NamedTuple):
     file: Path
     settings: dict[str, Any]
     resources: dict[str, str]
+    wants_gpu: bool  # by the study: unless it says `device: cpu`
 
     @property
     def partition(self) -> str:
@@ -28,9 +41,9 @@ class Profile(NamedTuple):
         return self.resources.get("slurm_account", "")
 
     @property
-    def wants_gpu(self) -> bool:
-        """Whether training asks for a GPU: unless `resources` says `gpu=0`."""
-        return "gpu=0" not in _words(self.settings.get("resources"))
+    def limits(self) -> list[str]:
+        """What it says of resources of the whole study, as words `name=value`."""
+        return _words(self.settings.get("resources"))
 
     @property
     def gpu_model(self) -> str:
@@ -41,8 +54,11 @@ class Profile(NamedTuple):
         return self.resources.get("gpu_model", "")
 
 
-def read(folder: Path) -> Profile:
-    """The profile in a folder; StudyError if there is none, or it is not of Slurm."""
+def read(folder: Path, wants_gpu: bool = True) -> Profile:
+    """The profile in a folder; StudyError if there is none, or it is not of Slurm.
+
+    wants_gpu: whether training asks for a GPU.
+    """
     file = folder / NAME
     try:
         settings = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -54,20 +70,76 @@ def read(folder: Path) -> Profile:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = " ".join(str(error).split())
         raise StudyError(f"{file}: not YAML: {line}; allowed: settings of snakemake") from None
-    if not isinstance(settings, dict) or settings.get("executor") != "slurm":
+    if not isinstance(settings, dict) or settings.get("executor") not in EXECUTORS:
         got = settings.get("executor") if isinstance(settings, dict) else settings
-        raise StudyError(f"{file}: executor: got {got!r}; allowed: slurm")
-    resources = {}
-    for word in _words(settings.get("default-resources")):
-        name, _, value = word.partition("=")
-        resources[name.strip()] = value.strip().strip("'\"")
-    return Profile(file, settings, resources)
+        raise StudyError(f"{file}: executor: got {got!r}; allowed: {', '.join(EXECUTORS)}")
+    words = _words(settings.get("default-resources"))
+    check(words, f"{file}: default-resources")
+    for word in _words(settings.get("set-resources")):
+        check([word.partition(":")[2]], f"{file}: set-resources: {word.partition(':')[0]}")
+    resources = dict(map(_pair, words))
+    if "runtime" in resources:
+        resources["runtime"] = str(whole("runtime", resources["runtime"]))
+    return Profile(file, settings, resources, wants_gpu)
+
+
+def _pair(word: str) -> tuple[str, str]:
+    """Name and value of a resource as it is written."""
+    name, _, value = word.partition("=")
+    return name.strip(), value.strip().strip("'\"")
+
+
+def check(words: Iterable[str], where: str) -> None:
+    """StudyError if a time or a memory among resources `name=value` is no number above 0."""
+    for name, value in map(_pair, words):
+        if name in ALLOWED and not whole(name, value):
+            size = amount(name, value)
+            hint = f"did you mean {size}? " if size else ""
+            raise StudyError(
+                f"{where}: {name}: got {value!r}; {hint}allowed: a whole number of {ALLOWED[name]}"
+            )
+
+
+def whole(name: str, value: str) -> int:
+    """The minutes or MB that jobs ask for with such a value, 0 if Snakemake or Slurm takes none.
+
+    Snakemake reads times with a unit, of memory it does so under another name (`mem`).
+    """
+    return int(value) if value.isdecimal() else amount(name, value) * (name == "runtime")
+
+
+def amount(name: str, value: str) -> int:
+    """A number with a unit, such as 10h, in minutes or MB, rounded up; 0 if it is none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *([A-Za-z])[a-z]*", value, re.I)
+    unit = UNITS[name].get(match[2].lower()) if match else None
+    return math.ceil(float(match[1]) * unit) if match and unit else 0
+
+
+def check_resources(settings: Any, words: Sequence[str]) -> None:
+    """StudyError for a time or memory that no job can ask for, before any is queued.
+
+    settings: snakemake's, of resources; words: of its command line, which names the profile.
+    """
+    file = ""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word.partition("=")[0] == "--profile":
+            file = f"{Path(word.partition('=')[2] or following) / NAME}: "
+    flags = [word.partition("=")[0] for word in words]
+    where = "" if "--default-resources" in flags else file
+    check(getattr(settings.default_resources, "args", []), f"{where}default-resources")
+    where = "" if "--set-resources" in flags else file
+    for rule, of_rule in settings._parsed_overwrite_resources.items():
+        check(of_rule.args, f"{where}set-resources: {rule}")
 
 
 def _words(value: Any) -> list[str]:
     """A setting as words `name=value`, be it a mapping, a list or one word."""
     if isinstance(value, dict):
-        return [f"{name}={each}" for name, each in value.items()]
+        pairs = []
+        for name, each in value.items():  # of set-resources: a rule with its own mapping
+            own = [f":{word}" for word in _words(each)] if isinstance(each, dict) else [f"={each}"]
+            pairs += [f"{name}{word}" for word in own]
+        return pairs
     if isinstance(value, list):
         return [str(each) for each in value]
     return [] if value is None else [str(value)]

@@ -1,9 +1,11 @@
 """An interrupted job goes back into Slurm's queue, where the same command goes on from there."""
 
 import os
+import signal
+import sys
 
 from actstudy.cluster import slurm
-from actstudy.contract.errors import visible
+from actstudy.contract.errors import RESUMABLE, visible
 
 # Slurm signals all processes of a job that it puts back, this one too; the list of nodes can be
 # changed only when it waits. Exit status 1: not put back.
@@ -72,10 +74,22 @@ def back_into_queue(has_saved: bool) -> str | None:
     if job_facts.get("Requeue") != "1":
         return (
             f"Slurm job {job}: may not be put back into the queue; "
-            "to fix: `slurm-requeue: true` in profiles/slurm/config.yaml"
+            "to fix: `actstudy-requeue: true` in profiles/slurm/config.yaml"
         )
     if slurm.ask("scontrol", "requeue", job) is None:
         return f"Slurm job {job}: `scontrol requeue` failed; Snakemake starts it again (retries)"
     return visible(
         f"Slurm job {job}: back in the queue, after {job_facts.get('Restarts')} restarts"
     )
+
+
+def main() -> int:
+    """Put this process's Slurm job back, which has begun nothing yet; prints how that went."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sentence := back_into_queue(has_saved=False):
+        print(sentence, file=sys.stderr, flush=True)
+    return RESUMABLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

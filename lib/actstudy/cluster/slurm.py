@@ -3,17 +3,33 @@
 import os
 import re
 import subprocess
+from typing import NamedTuple
 
 PATIENCE = 30  # seconds for an answer: a busy controller is slow
 
 
-def ask(*command: str, seconds: float = PATIENCE) -> str | None:
-    """What a program prints; None if it is missing, fails or does not answer in time."""
+class Words(NamedTuple):
+    """What a program has printed: None if it is missing, failed or was late; and why it did."""
+
+    output: str | None
+    fault: str
+
+
+def call(*command: str, seconds: float = PATIENCE) -> Words:
+    """What a program says."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+    except subprocess.TimeoutExpired:
+        return Words(None, f"no answer within {seconds:g} s")
+    except OSError as error:
+        return Words(None, f"{command[0]}: {error.strerror}")
+    lines = done.stderr.strip().splitlines()
+    return Words(done.stdout if done.returncode == 0 else None, lines[-1] if lines else "")
+
+
+def ask(*command: str, seconds: float = PATIENCE) -> str | None:
+    """What a program prints; None if it is missing, fails or does not answer in time."""
+    return call(*command, seconds=seconds).output
 
 
 def fields(text: str) -> dict[str, str]:

@@ -36,6 +36,11 @@ def add_flags(parser: Parser) -> None:
         metavar="PROFILE",
         help="what is wrong with a Slurm profile (default: profiles/slurm), storage and nodes",
     )
+    parser.add_argument(
+        "--config",
+        metavar="STUDY",
+        help="with --cluster: the study that is to run there; with `device: cpu` it needs no GPU",
+    )
     add_modules_flag(parser)
     own_model.add_flags(parser)
 
@@ -47,6 +52,8 @@ def doctor(arguments: argparse.Namespace) -> int:
     """
     if arguments.cluster:
         return _of_cluster(arguments)
+    if arguments.config:
+        raise StudyError("doctor: --config: goes with --cluster only; allowed: leave it out")
     _check(arguments)
     if arguments.model:
         return show(own_model.report(arguments))
@@ -65,15 +72,18 @@ def _of_cluster(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) not in (None, False, []):
             raise StudyError(f"doctor: --cluster: goes alone; allowed: leave out {name}")
     from actstudy.cluster import checks, profile
+    from actstudy.study import planning
 
-    settings = profile.read(arguments.cluster)
+    needs_gpu = not arguments.config or planning.load(arguments.config).device != "cpu"
+    settings = profile.read(arguments.cluster, needs_gpu)
     findings = checks.examine(settings, store.RESULTS)
     for finding in findings:
         print(visible(f"{finding.check}: {finding.sentence}"))
     if not findings:
-        print(
-            f"{settings.file}: nothing is wrong with account, partition, GPUs, storage and clocks"
-        )
+        parts = "account, partition, GPUs, storage and clocks"
+        if not needs_gpu:
+            parts = "account, partition, storage and clocks; its jobs ask for no GPU"
+        print(f"{settings.file}: nothing is wrong with {parts}")
     if any(finding.known for finding in findings):
         return 3
     return int(bool(findings))

@@ -83,6 +83,9 @@ def _add_host_flags(parser: Parser) -> None:
         "--checkpoint_seconds", type=float, default=30.0, help="seconds between resume checkpoints"
     )
     parser.add_argument(
+        "--sealed", action="store_true", help="write each published run as one file, too"
+    )
+    parser.add_argument(
         "--quiet", action="store_true", help="write the log to log.txt only, one line at the end"
     )
 
@@ -178,6 +181,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         timeout_minutes=arguments.timeout_minutes,
         quiet=arguments.quiet,
         tensorboard=arguments.tensorboard,
+        sealed=arguments.sealed,
     )
 
 

@@ -159,7 +159,8 @@ class Plan:
 
     def to_json(self) -> str:
         """The plan as JSON text, without arguments of own activations and ledger if it has none."""
-        content = dataclasses.asdict(self)
+        content = dict(vars(self))  # `asdict` would copy each row
+        content["tasks"] = {task: dataclasses.asdict(plan) for task, plan in self.tasks.items()}
         for key in ("arguments", "ledger"):
             if not content[key]:
                 del content[key]

@@ -5,10 +5,13 @@ asks here for what it must name besides.
 """
 
 import hashlib
+import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
+from actstudy.contract import manifests
 from actstudy.contract.store import FILES, MANIFEST, TABLES
 
 NAMES = frozenset(FILES)
@@ -27,6 +30,24 @@ def amiss(run: Path) -> tuple[list[str], list[str]]:
     there = [name for name in TABLES if name in files]
     newest = files[MANIFEST].st_mtime_ns
     return gone, [name for name in there if files[name].st_mtime_ns > newest]
+
+
+def row(run: Path) -> dict[str, Any] | None:
+    """The columns `manifests.SUMMARY` of a published run, as its manifest has them.
+
+    None if a table is gone or has changed since the manifest was published, by times that no
+    program can set, or if it is of an older version: then its tables are to be verified and read.
+    """
+    files = _files(run)
+    if len(files) < len(FILES):
+        return None
+    published = files[MANIFEST].st_ctime_ns
+    if any(files[name].st_ctime_ns >= published for name in TABLES):
+        return None
+    try:
+        return manifests.row(json.loads(Path(run, MANIFEST).read_bytes()))
+    except (OSError, ValueError):
+        return None
 
 
 def signature(run: Path) -> str:

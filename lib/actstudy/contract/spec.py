@@ -203,13 +203,16 @@ def names_in(activation: str | Hybrid) -> list[str]:
     return [activation] if isinstance(activation, str) else [name for _, name in activation]
 
 
-def canonical(spec: RunSpec) -> str:
+def canonical(spec: RunSpec, instead: dict[str, Any] | None = None) -> str:
     """The spec as JSON with sorted keys, without fields that equal their defaults.
 
-    So a new field changes no old id.
+    So a new field changes no old id. instead: field -> a value to write for the spec's own.
     """
-    values = {name: getattr(spec, name) for name in DEFAULTS}
-    other = {name: value for name, value in values.items() if value != DEFAULTS[name]}
+    values = {**vars(spec), **(instead or {})}
+    other = {}
+    for name, default in DEFAULTS.items():
+        if values[name] is not default and values[name] != default:
+            other[name] = values[name]
     return json.dumps(other, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.contract import faults, invocation
+from actstudy.contract import faults, invocation, manifests
 from actstudy.contract.locks import HOST, naming
-from actstudy.contract.schema import SCHEMAS
+from actstudy.contract.manifests import TABLES
 from actstudy.contract.spec import RunSpec, run_id
 
 RESULTS = Path("results")
@@ -23,7 +23,6 @@ RUNS = RESULTS / "runs"
 DATA = RESULTS / "data"
 REFERENCES = RESULTS / "references"
 MANIFEST = "manifest.json"
-TABLES = [f"{name}.parquet" for name in SCHEMAS]
 FILES = [*TABLES, MANIFEST]
 TRAINED_AGAIN = "trained again"
 PUBLISHED_AGAIN = "published again"  # from its seal
@@ -37,7 +36,7 @@ class Damaged(Exception):
 
 def run_folder(spec: RunSpec, root: Path = RUNS) -> Path:
     """Where a run's tables are: `root/TASK/ID`."""
-    return root / spec.task_name / run_id(spec)
+    return Path(f"{root}/{spec.task_name}/{run_id(spec)}")  # one path, where `/` makes two
 
 
 @contextlib.contextmanager
@@ -149,7 +148,7 @@ def seal(run: Path, tables: dict[str, pa.Table]) -> None:
         with replacing(path) as draft:
             pq.write_table(table, draft, write_page_checksum=True)
         checksums[path.name] = sha256(path)
-    write_json(final / MANIFEST, checksums)
+    write_json(final / MANIFEST, manifests.written(checksums, tables["runs"]))
 
 
 def publish(run: Path) -> None:
@@ -183,13 +182,13 @@ def _checksums(folder: Path) -> dict[str, str]:
     if not is_there(path):
         raise Damaged(f"{path} is missing; to fix: start the study again")
     written = path.read_bytes()
-    checksums: Any = None
+    content: Any = None
     with contextlib.suppress(ValueError):
-        checksums = json.loads(written)
-    whole = isinstance(checksums, dict) and sorted(checksums) == sorted(TABLES)
-    if not whole or json_text(checksums).encode() != written:
+        content = json.loads(written)
+    checksums = manifests.checksums(content)
+    if checksums is None or json_text(content).encode() != written:
         raise Damaged(f"{path} is not a whole manifest; to fix: {_retry(folder)}")
-    return dict(checksums)
+    return checksums
 
 
 def _retry(tables: Path) -> str:

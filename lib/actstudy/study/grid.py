@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from actstudy.contract.spec import DEFAULTS, RunSpec, data_name, run_id
 from actstudy.study import own_fields
 
 TASKS_OWN = "built-in"  # level of the axis `model`: the task's own, if it has no name in studies
+OF_CELL = operator.attrgetter(*(name for name in DEFAULTS if name != "seed"))
 OWN = ("activation", "model", "dataset")  # run fields whose value may be someone's own
 
 
@@ -85,8 +87,7 @@ def cells(runs: Iterable[PlannedRun]) -> Iterator[tuple[PlannedRun, list[Planned
 
 def _differ_in_seed(spec: RunSpec, other: RunSpec) -> bool:
     """Whether two runs are written alike but for their seeds: 1, 1.0 and true are equal only."""
-    names = [name for name in DEFAULTS if name != "seed"]
-    return all(_alike(getattr(spec, name), getattr(other, name)) for name in names)
+    return all(map(_alike, OF_CELL(spec), OF_CELL(other)))
 
 
 def _alike(value: Any, other: Any) -> bool:

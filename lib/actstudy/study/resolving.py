@@ -132,7 +132,7 @@ def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[Plan
             cell = short_warmup(cell, least_steps_per_epoch)
         for run in of_cell:
             spec = dataclasses.replace(cell, seed=run.spec.seed)
-            planned.append(dataclasses.replace(run, spec=spec))
+            planned.append(PlannedRun(spec, run.level, run.level_value, run.places))
     return planned
 
 

@@ -1,6 +1,5 @@
 """Series: runs that one job trains one after another, each as if it had a process of its own."""
 
-import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -28,7 +27,7 @@ def may_share(spec: RunSpec) -> bool:
 
 def code_of(spec: RunSpec) -> str:
     """What decides a run's compiled code, as JSON: runs of equal code differ in tensors alone."""
-    return canonical(dataclasses.replace(spec, **NOT_OF_CODE))
+    return canonical(spec, NOT_OF_CODE)
 
 
 def of_study(

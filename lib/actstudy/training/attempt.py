@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import actstudy
-from actstudy.contract import light, locks, registry, sources, spec, store
+from actstudy.contract import light, locks, registry, scratch, sealed, sources, spec, store
 from actstudy.contract.errors import RESUMABLE, StudyError, visible
 from actstudy.study import packs
 from actstudy.training import parity_file
@@ -37,6 +37,8 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
             stack.enter_context(locks.locked(folder, is_of_one_job=True))
             stack.callback(_forget, folder, signals)
             _same_spec(folder, runs[folder])
+            if settings.sealed:
+                sealed.unpack(folder)  # of another machine
         state = _state(runs)
         data = data_dir / spec.data_name(next(iter(runs.values())))
         todo = _publish_sealed(runs)
@@ -53,6 +55,9 @@ def complete(runs: dict[Path, spec.RunSpec], settings: Settings, data_dir: Path)
                 name += f" and {len(todo) - 1} more of its pack"
             print(f"{name}: {stopped}; the same command goes on from there", file=sys.stderr)
             return RESUMABLE
+        if settings.sealed:
+            for folder in runs:
+                sealed.pack(folder)
         # one write, so that lines of concurrent runs do not mix
         sys.stdout.write("".join(_line(folder, run) for folder, run in (todo or runs).items()))
     return 0
@@ -179,6 +184,7 @@ def _train_and_publish(
     if not (data / store.MANIFEST).is_file():
         prepared(data.name, data)
     sources.pin(data)
+    scratch.keep_compiled_code()
     from actstudy.training import devices
     from actstudy.training.outcome import Interrupted
     from actstudy.training.run import train

@@ -89,6 +89,20 @@ def code(package: Path = PACKAGE) -> dict[str, Any]:
     return {"git_commit": commit, "git_dirty": dirty, "code_sha256": _sha256(package)}
 
 
+def code_of_process(package: Path = PACKAGE) -> dict[str, Any]:
+    """The same, asked once per process as long as no Python file of the package changes.
+
+    A later run of the process trains by what was imported for the first one.
+    """
+    stats = [(path, path.stat()) for path in sorted(package.rglob("*.py"))]
+    return dict(_code_of(package, tuple((path, s.st_size, s.st_mtime_ns) for path, s in stats)))
+
+
+@functools.lru_cache(maxsize=1)
+def _code_of(package: Path, _stamps: tuple[tuple[Path, int, int], ...]) -> dict[str, Any]:
+    return code(package)
+
+
 def _sha256(package: Path) -> str:
     """The SHA-256 over path and bytes of each Python file of a package, in hex."""
     digest = hashlib.sha256()

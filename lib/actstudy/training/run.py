@@ -24,7 +24,7 @@ from actstudy.training.engine import Engine
 from actstudy.training.job import Job
 from actstudy.training.loop import fit
 from actstudy.training.outcome import NOT_THE_SPECS, ending
-from actstudy.training.provenance import code, environment, provenance, timestamp
+from actstudy.training.provenance import code_of_process, environment, provenance, timestamp
 from actstudy.training.resume import resume, save
 from actstudy.training.score import Result, score
 from actstudy.training.settings import Settings
@@ -67,7 +67,7 @@ def train(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings
     folders, specs = zip(*by_activation, strict=True)
     for folder, spec in runs.items():
         store.write_json(folder / "spec.json", dataclasses.asdict(spec))
-    row = code()
+    row = code_of_process()
     if specs[0].engine == "pack":
         store.write_json(state / store.MEMBERS, [folder.name for folder in folders])
         row["pack"] = f"{state.name}-{secrets.token_hex(3)}"

@@ -12,10 +12,11 @@ class Settings:
 
     Two can change a result: the kind of `device` changes bits, and runs that take longer than
     `timeout_minutes` end as `timeout`. started: when the process began, or its present run if that
-    is not the first, in seconds since the epoch, so that imports count. goes_on: the same command
-    has other runs to train. is_first: it has trained no other before, so that the process's peak of
-    memory is the run's. warm: what it keeps of a run for the next. stopping: called after every
-    step; true ends the training after a checkpoint.
+    is not the first, in seconds since the epoch, so that imports count. sealed: each published run
+    is written as one file, too (`contract.sealed`). goes_on: the same command has other runs to
+    train. is_first: it has trained no other before, so that the process's peak of memory is the
+    run's. warm: what it keeps of a run for the next. stopping: called after every step; true ends
+    the training after a checkpoint.
     """
 
     device: str = "auto"
@@ -25,6 +26,7 @@ class Settings:
     timeout_minutes: float | None = None
     quiet: bool = False
     tensorboard: bool = False
+    sealed: bool = False
     goes_on: bool = False
     is_first: bool = True
     warm: Warm | None = None

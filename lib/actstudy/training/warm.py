@@ -49,11 +49,11 @@ class Warm(contextlib.ExitStack):
 
     def data(self, folder: Path) -> "Prepared":
         """The prepared data of a folder; checked and read anew if a file of theirs is another."""
-        from actstudy.data import prepared
+        from actstudy.data import staged
 
         if self._data is None or _stamps(folder, self._data) != self._stamps:
             self._job = None  # which reads the older ones
-            self._data = prepared.load(folder)
+            self._data = staged.load(folder)
             self._stamps = _stamps(folder, self._data)
         return self._data
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from actstudy.analysis import reference_rows
+from actstudy.analysis.explorer import conditions
 from actstudy.analysis.figures import calibration, health, health_frames
 from actstudy.analysis.figures.curves import of_ended
 from actstudy.analysis.questions import contrasts
@@ -20,12 +21,12 @@ from actstudy.analysis.questions.outcomes import (
     stall_bounds,
 )
 from actstudy.analysis.tables import Tables
-from actstudy.contract.schema import CELL
+from actstudy.contract.schema import CELL, ENDED
 
 OPPOSITE = {"better": "worse", "worse": "better"}
 SITE_PROBES = tuple(health.HEATMAPS)
 LINE = [*CELL, "split", "metric"]  # of a learning curve's mean
-OUTCOMES = [*CELL, "line", "depth", "n", "n_train", "n_completed", "mean", "outcome"]
+OUTCOMES = [*CELL, "line", "depth", "n", "n_ended", "n_train", "n_completed", "mean", "outcome"]
 BINS = [*CELL, "bin", "n_seeds", "count", "confidence", "correct"]
 MEDIANS = [*CELL, "probe", "index", "site", "step", "n", "median"]
 PAIRS = [*CELL, "baseline", "family", "n", "mean", "low", "high", "interval_level", "verdict"]
@@ -129,7 +130,7 @@ def site_medians(tables: Tables, tasks: Iterable[str] | None = None) -> pd.DataF
 def ended_cells(tables: Tables) -> pd.DataFrame:
     """Per cell of tasks that cross depth: how many runs train, and their mean reported metric.
 
-    outcome: how most of its runs ended. Columns OUTCOMES.
+    n: planned runs, n_ended: those that completed or diverged; outcome: how most of its runs ended. Columns OUTCOMES.
     """
     rows = []
     for task, settings in tables.plan.tasks.items():
@@ -138,12 +139,15 @@ def ended_cells(tables: Tables) -> pd.DataFrame:
         runs = tables.of("runs", task)
         metric = JUDGED_BY[settings.predicts]
         best = best_validation(tables.of("curves", task), metric)
+        if best.empty and tables.lacks:
+            continue
         ends = outcomes(runs, best, stall_bounds(runs, settings))
         runs = runs.assign(end=ends, value=runs[f"reported_{settings.metric}"])
         for cell, part in runs.groupby([*CELL, "line", "depth"], sort=False):
             done = part[part["status"] == "completed"]
             values = done["value"].astype(float)
-            counts = [len(part), int((part["end"] == TRAINS).sum()), len(done)]
+            n_ended = int(part["status"].isin(ENDED).sum())
+            counts = [len(part), n_ended, int((part["end"] == TRAINS).sum()), len(done)]
             mean = values.mean() if len(values) else np.nan
             rows.append([*cell, *counts, mean, part["end"].mode().iloc[0]])
     return pd.DataFrame(rows, columns=OUTCOMES)
@@ -159,14 +163,20 @@ def pairs(tables: Tables) -> pd.DataFrame:
     if frame.empty:
         return pd.DataFrame(columns=PAIRS)
     rows = []
-    all_first = pd.concat([frame[frame["family"] == "all pairs"], contrasts.primary(frame)])
-    names = zip(all_first["level"], all_first["baseline"], strict=True)
-    pair = [json.dumps(sorted(levels)) for levels in names]
-    once = all_first.assign(pair=pair, turned=False).drop_duplicates(["task", "group", "pair"])
-    for row in once[PAIRS].to_dict("records"):
+    for row in pairs_once(frame).assign(turned=False)[PAIRS].to_dict("records"):
         turned = {"level": row["baseline"], "baseline": row["level"], "mean": -row["mean"]}
         turned["turned"] = True
+        turned["condition"] = conditions.turned(row)
         turned |= {"low": -row["high"], "high": -row["low"]}
         turned["verdict"] = OPPOSITE.get(row["verdict"], row["verdict"])
         rows += [row, {**row, **turned}]
     return pd.DataFrame(rows, columns=PAIRS)
+
+
+def pairs_once(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row of `contrasts` per pair of levels: of the family of all pairs, else the primary one."""
+    all_first = pd.concat([frame[frame["family"] == "all pairs"], contrasts.primary(frame)])
+    names = zip(all_first["level"], all_first["baseline"], strict=True)
+    pair = [json.dumps(sorted(levels)) for levels in names]
+    once = all_first.assign(pair=pair).drop_duplicates(["task", "group", "pair"])
+    return once.drop(columns="pair")

@@ -175,7 +175,7 @@ class DecisionView {
     const head = element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)));
     const copied = () => ({ names, rows: answers.map(({ order }) => names.map((name) => order.line[name])), caption: "The set of each cell" });
     return element("section", { "aria-label": "All answers" },
-      element("div", { class: "scroll", tabindex: "0" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows))),
+      reachable(element("div", { class: "scroll", role: "group", "aria-label": "Sets of all cells" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)))),
       element("div", { class: "controls" }, ...copyButtons(copied)));
   }
 
@@ -192,12 +192,20 @@ class DecisionView {
     const missing = [...doubts, ...sharpen];
     return element("details", { class: "answer", open: n <= MAX_OPEN },
       element("summary", {}, cell.name),
-      element("h4", {}, "Answer"), element("p", { class: "verdict" }, order.line["in the set"]), ...order.words.map((text) => element("p", {}, text)),
+      element("h4", {}, "Answer"), element("p", { class: "verdict" }, order.line["in the set"]), ...order.words.map((text) => element("p", {}, text)), ...this.verdicts(cell),
       element("h4", {}, `Evidence, n = ${order.line.seeds} seeds`), element("p", {}, cell.where),
-      element("div", { class: "scroll", tabindex: "0" }, table), ...order.out.map((text) => element("p", {}, text)),
+      reachable(element("div", { class: "scroll", role: "group", "aria-label": `Evidence of ${cell.name}` }, table)), ...order.out.map((text) => element("p", {}, text)),
       element("div", { class: "controls" }, ...copyButtons(() => ({ names, rows, caption }))),
       element("h4", {}, "What is missing"), missing.length ? element("ul", {}, ...missing) : element("p", {}, "Nothing, for the margin of the task."),
     );
+  }
+
+  /** The way to the verdicts against the baseline, if the page has them for the cell's task. */
+  verdicts(cell) {
+    const forest = this.page.model.parts.find((part) => part.name === "forest");
+    if (!forest?.figures.some((figure) => figure.task === cell.task)) return [];
+    const open = () => { state.set("part", "forest"); state.set("task", cell.task); this.page.show(); scrollTo(0, 0); };
+    return [element("p", {}, button("The verdicts against the baseline: Differences", open, { class: "link" }))];
   }
 
   /** What would separate an activation from the best, and the command that does. */

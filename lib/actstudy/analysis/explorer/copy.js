@@ -13,11 +13,13 @@ function isNone(value) {
   return value === null || value === undefined || Math.abs(value) === Infinity || Number.isNaN(value);
 }
 
+const NUMBERS = /^[-+]\d[\d.,]*( to [-+]?\d[\d.,]*)?( [A-Za-z% ]+)?$/; // as texts: -4.65 to -1.35
+
 /** CSV of rows; a text that a spreadsheet would compute is quoted. */
 function toCsv(names, rows) {
   const cell = (value) => {
     let text = isNone(value) ? "" : String(value);
-    if (typeof value === "string" && /^[=+\-@\t\r\uFF1D]/.test(text)) text = `'${text}`;
+    if (typeof value === "string" && /^[=+\-@\t\r\uFF1D]/.test(text) && !NUMBERS.test(text)) text = `'${text}`;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return [names, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
@@ -29,11 +31,20 @@ const IN_LATEX = {
   "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}", '"': "{''}",
 };
 
+/** A number's text with `digits` decimals, halves away from 0, as `scale.rounded` has it. */
+function fixed(value, digits) {
+  const size = Math.abs(value);
+  if (size >= 1e12 || (size > 0 && size < 1e-6)) return value.toFixed(digits);
+  const whole = Math.round(Number(`${Number(size.toPrecision(12))}e${digits}`));
+  const text = Number(`${whole}e-${digits}`).toFixed(digits);
+  return value < 0 ? `-${text}` : text;
+}
+
 /** A number with its decimals, else an integer whole and any other with four digits at least. */
 function rounded(value, size = {}) {
   const { digits, signed } = size ?? {};
   let text = String(value);
-  if (digits !== undefined && digits !== null) text = value.toFixed(digits);
+  if (digits !== undefined && digits !== null) text = fixed(value, digits);
   else if (!Number.isInteger(value) && Math.abs(value) < 1e-4) text = value.toExponential(3);
   else if (!Number.isInteger(value)) text = value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(Math.abs(value)))));
   if (Number(text) === 0) text = text.replace("-", "");
@@ -47,7 +58,8 @@ function inLatex(value, size) {
     return /[-+^]/.test(text) ? `$${text}$` : text;
   }
   const text = shown(value);
-  return text.replace(/[\\{}$&#%_^~<>|"]/g, (mark) => IN_LATEX[mark]).replace(/\s+/g, " ");
+  const plain = text.replace(/[\\{}$&#%_^~<>|"]/g, (mark) => IN_LATEX[mark]).replace(/\s+/g, " ");
+  return NUMBERS.test(text) ? plain.replace(/[-+]\d[\d.,]*/g, "$$$&$$") : plain;
 }
 
 /** A table of the package booktabs with its caption; size: (row, column) -> decimals and sign. */

@@ -7,6 +7,7 @@ import pandas as pd
 
 from actstudy.analysis import tables as study_tables
 from actstudy.analysis.explorer import averages, thinning
+from actstudy.analysis.export import latex
 from actstudy.analysis.retry import rerun_command
 from actstudy.analysis.tables import Tables
 from actstudy.contract import store
@@ -22,6 +23,7 @@ AVERAGES = {
     "pairs": averages.pairs,
     "reference_lines": averages.reference_lines,
 }
+MAX_LATEX_ROWS = 500  # of a LaTeX file that a page holds whole
 DRAWN_ALONE = ("mean_curves", "groups", *AVERAGES)  # not offered as tables to read
 
 
@@ -53,8 +55,12 @@ def carried(tables: Tables, share: float = 1.0) -> Carried:
 
 
 def with_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table with its places on axes as words, `depth=2, width=16`, not as JSON."""
-    return frame.assign(places=[in_words(text) for text in frame["places"]])
+    """A table with its places on axes as words, `depth=2, width=16`, not as JSON.
+
+    A run of tables that have no places has none.
+    """
+    texts = frame["places"].astype(object)
+    return frame.assign(places=[None if pd.isna(text) else in_words(text) for text in texts])
 
 
 def in_words(places: str) -> str:
@@ -90,6 +96,18 @@ def groups(tables: Tables) -> pd.DataFrame:
     for task, group, places in frame[["task", "group", "places"]].itertuples(index=False):
         rows.append({"task": task, "group": group, **json.loads(places)})
     return pd.DataFrame(rows, columns=None if rows else CELL[:2])
+
+
+def latex_files(tables: Tables) -> dict[str, dict[str, str]]:
+    """Task -> the names of the study's LaTeX files of it -> their texts, of tasks of few cells."""
+    files = {}
+    for task in tables.plan.tasks:
+        if len(tables.reported(task)) <= MAX_LATEX_ROWS:
+            files[task] = {
+                f"means_{task}.tex": latex.means_latex(tables, task),
+                f"contrasts_{task}.tex": latex.contrasts_latex(tables, task),
+            }
+    return files
 
 
 def readable(frames: dict[str, pd.DataFrame]) -> list[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from actstudy.analysis import choosing, evidence, stored
 from actstudy.analysis.evidence import FIELDS, Cell
-from actstudy.analysis.page import choice_notes, choice_tables
+from actstudy.analysis.page import choice_notes, choice_steps, choice_tables
 from actstudy.analysis.questions import choice
 from actstudy.analysis.tables import Tables
 from actstudy.contract import invocation, nets
@@ -149,7 +149,7 @@ def answer(cell: Cell, rows: pd.DataFrame) -> dict[str, Any]:
         "heads": list(next(iter(columns.values()))),
         "table": {level: list(words.values()) for level, words in columns.items()},
         "sharpen": {level: words for level, words in sharpen.items() if words},
-        "commands": {str(level): choice_tables.command(cell, rows.loc[level]) for level in inside},
+        "commands": {str(level): choice_steps.command(cell, rows.loc[level]) for level in inside},
         "orders": {matters: order(cell, rows, matters) for matters in choice.ORDERS},
     }
 
@@ -163,6 +163,7 @@ def order(cell: Cell, rows: pd.DataFrame, matters: str) -> dict[str, Any]:
     ordered = choice.ordered(rows, matters)
     words = [
         choice_tables.in_words(cell, ordered, matters),
+        choice_notes.VERDICTS_ASK,
         *choice_notes.not_separated(cell, ordered),
     ]
     return {

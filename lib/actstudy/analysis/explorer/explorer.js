@@ -76,6 +76,9 @@ const page = {
 
   start() {
     document.getElementById("needs").remove();
+    openTexts();
+    new Paper(this.model);
+    onWidth(() => { for (const view of this.views) view.draw(); });
     window.addEventListener("hashchange", () => { state.read(); this.show(); });
     DARK.addEventListener("change", () => this.show());
     this.show();
@@ -148,8 +151,10 @@ const page = {
     const own = part.figures.filter((figure) => figure.task === this.task);
     const figures = own.map((figure) => new FigureView(figure, this));
     const none = part.figures.length && !own.length ? [element("p", {}, `Task ${this.task} has no data for this figure.`)] : [];
+    const files = part.name === "results" && this.model.latex[this.task];
     const decision = part.name === "decision" ? [new DecisionView(this.model.decision, this).node] : [];
-    section.querySelector(".figures").replaceChildren(...none, ...decision, ...figures.map((view) => view.node));
+    const latex = files ? [latexButtons(files)] : [];
+    section.querySelector(".figures").replaceChildren(...none, ...decision, ...latex, ...figures.map((view) => view.node));
     this.showTables(part, section.querySelector(".tables"));
     this.views = figures;
     for (const view of figures) view.draw();

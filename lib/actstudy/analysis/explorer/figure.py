@@ -21,7 +21,9 @@ SHAPES = {  # of matplotlib's markers, as Vega has them
     "P": "cross",
     "+": "cross",
 }
-NAMED = ("name", "task", "title", "caption", "data", "main", "columns", "row_height", "sizes")
+NAMED = ("name", "task", "title", "caption", "hint", "data", "main", "columns", "row_height")
+NAMED += ("square", "panel_width", "sizes")
+LINE = "stroke"  # the symbol of a line in a legend
 PAPER = "#FFFFFE"  # stands for the colour of the page, light or dark
 DASHES = {"-": [1, 0], "--": [6, 3], "-.": [6, 2, 1, 2], ":": [1, 2]}
 
@@ -53,9 +55,11 @@ class Choice:
 class Drawing:
     """A figure of one task.
 
-    chart: draws the data sets that it names; data: name of a data set -> the table it is of, which
-    rows its `where` takes, and at most how many; choices: of the reader; main: the data set that
-    is copied as a table; sizes: its columns that are copied in the caption's unit, by `sized`.
+    caption: is copied with the figure, so that it names nothing of the page; hint: what a reader of
+    the page can do. chart: draws the data sets that it names; data: name of a data set -> the table
+    it is of, which rows its `where` takes, and at most how many; choices: of the reader; main: the
+    data set that is copied as a table; sizes: its columns that are copied in the caption's unit, by
+    `sized`.
     """
 
     name: str
@@ -66,7 +70,10 @@ class Drawing:
     data: dict[str, dict[str, Any]]
     main: str
     columns: list[str]
+    hint: str = ""
     row_height: int = 0  # pixels per row of main; 0: the chart has a height of its own
+    square: int = 0  # pixels of both sides, less in a narrow window; 0: as wide as the page
+    panel_width: int = 0  # pixels of one of several panels with its distance; 0: there is one
     choices: list[Choice] = field(default_factory=list)
     sizes: dict[str, Any] = field(default_factory=dict)
 
@@ -134,9 +141,9 @@ def rows(name: str) -> alt.NamedData:
     return alt.NamedData(name=name)
 
 
-def colour(plan: Plan) -> alt.Color:
+def colour(plan: Plan, symbol: str | None = None) -> alt.Color:
     """The channel that gives each level the colour that it has in static figures."""
-    return alt.Color("level:N", scale=colour_scale(plan.levels), legend=legend_of(plan))
+    return alt.Color("level:N", scale=colour_scale(plan.levels), legend=legend_of(plan, symbol))
 
 
 def colour_scale(levels: list[str]) -> alt.Scale:
@@ -144,10 +151,19 @@ def colour_scale(levels: list[str]) -> alt.Scale:
     return alt.Scale(domain=levels, range=[style["color"] for style in styles(levels).values()])
 
 
-def legend_of(plan: Plan) -> alt.Legend:
-    """One legend for the colour, dash and mark of a level: equal ones are drawn as one."""
+def legend_of(plan: Plan, symbol: str | None = None) -> alt.Legend:
+    """One legend for the colour, dash and mark of a level: equal ones are drawn as one.
+
+    symbol: of every level, `stroke` for a line; by default that of its mark.
+    """
+    own = {"symbolType": symbol} if symbol else {}
     return alt.Legend(
-        title=plan.compare, symbolOpacity=1, symbolStrokeWidth=2.5, symbolSize=110, symbolLimit=0
+        title=plan.compare,
+        symbolOpacity=1,
+        symbolStrokeWidth=2.5,
+        symbolSize=110,
+        symbolLimit=0,
+        **own,
     )
 
 
@@ -156,7 +172,9 @@ def dash(plan: Plan) -> alt.StrokeDash:
     by_level = styles(plan.levels)
     dashes = [DASHES[style["linestyle"]] for style in by_level.values()]
     return alt.StrokeDash(
-        "level:N", scale=alt.Scale(domain=plan.levels, range=dashes), legend=legend_of(plan)
+        "level:N",
+        scale=alt.Scale(domain=plan.levels, range=dashes),
+        legend=legend_of(plan, LINE),
     )
 
 

@@ -1,12 +1,17 @@
 // Figures: Vega-Lite specifications written by Python, with the rows that the filters leave.
 
-const DARK = matchMedia("(prefers-color-scheme: dark)");
 const PAPER = "#FFFFFE"; // in specifications, for the colour of the page
 const MAX_SVG_ROWS = 6000; // of more rows the browser paints pixels
 const MAX_DATA_ROWS = 200; // below a figure
 
-/** Colours and fonts of all figures, light or dark. */
-function look() {
+const NARROW = 620; // pixels, below which a legend stands under its chart
+const BESIDE = 130; // pixels of a legend that stands beside it
+const LEGEND_COLUMN = 120; // pixels of one name in a legend that stands under it
+const OF_LABELS = 60; // pixels of the labels at the left of several panels
+const OF_AXIS = 95; // pixels of an axis with its labels
+
+/** Colours and fonts of all figures, light or dark; width: of the chart, in pixels. */
+function look(width) {
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--ink").trim();
   const pale = style.getPropertyValue("--line").trim();
@@ -14,10 +19,28 @@ function look() {
   return {
     background: null, font, padding: 4, view: { stroke: pale },
     axis: { labelColor: ink, titleColor: ink, tickColor: pale, domainColor: pale, gridColor: pale, gridOpacity: 0.6, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" },
-    legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontWeight: "normal" },
+    axisX: { labelOverlap: "parity", labelSeparation: 10 },
+    legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontWeight: "normal", labelLimit: 320, ...legendPlace(width) },
     header: { labelColor: ink, titleColor: ink, labelFontSize: 12 },
     text: { color: ink }, rule: { color: ink },
   };
+}
+
+/** A legend stands under a chart that is narrow. */
+function legendPlace(width) {
+  if (width >= NARROW) return { orient: "right" };
+  return { orient: "bottom", columns: Math.max(1, Math.floor(width / LEGEND_COLUMN)), gradientLength: Math.min(200, width - OF_AXIS) };
+}
+
+/** The sizes of a chart that is not as wide as the page: a square, or panels beside each other. */
+function sizesOf(figure, width) {
+  const room = width - (width < NARROW ? 0 : BESIDE);
+  if (figure.square) {
+    const side = Math.max(120, Math.min(figure.square, room - OF_AXIS));
+    return { width: side, height: side };
+  }
+  if (figure.panel_width) return { columns: Math.max(1, Math.min(figure.spec.columns, Math.floor((room - OF_LABELS) / figure.panel_width))) };
+  return {};
 }
 
 /** A specification as the reader's choices change it: channels of encodings, colours of levels. */
@@ -103,6 +126,7 @@ class FigureView {
     this.page = page;
     this.key = (choice) => `${figure.name}.${choice.name}`;
     this.chart = element("div", { class: "chart", role: "img", "aria-label": `${figure.title}. ${figure.caption}` });
+    const pan = reachable(element("div", { class: "pan", role: "group", "aria-label": `Chart: ${figure.title}` }, this.chart));
     this.note = element("p", { class: "cut" });
     this.data = element("details", { class: "data", ontoggle: () => this.list() }, element("summary", {}, "The numbers, with a link to the runs"));
     const choices = figure.choices.filter((choice) => choice.options.length > 1).map((choice) => select(
@@ -110,12 +134,13 @@ class FigureView {
       (value) => { state.set(this.key(choice), value === choice.options[0].name ? "" : value); this.draw(); },
     ));
     const svg = button("Copy SVG", async (event) => this.view && copy(await this.view.toSVG(), event.target));
-    const words = button("Copy caption", (event) => copy(figure.caption, event.target));
+    const words = button("Copy caption", (event) => copy(this.caption, event.target));
     this.node = element("figure", {},
       element("h3", {}, figure.title),
       element("div", { class: "controls" }, ...choices),
-      this.chart, this.note,
+      pan, this.note,
       element("figcaption", {}, figure.caption),
+      ...(figure.hint ? [element("p", { class: "hint" }, figure.hint)] : []),
       element("div", { class: "controls" }, ...copyButtons(() => this.table()), svg, words),
       this.data,
     );
@@ -128,6 +153,19 @@ class FigureView {
 
   get options() {
     return this.figure.choices.map((choice) => this.option(choice));
+  }
+
+  /** The caption to be copied, with what the reader chose and what the filter hides. */
+  get caption() {
+    const { figure, page } = this;
+    const chosen = figure.choices.map((choice) => `${choice.label}: ${this.option(choice).label}`);
+    const hidden = state.all("hide").filter((name) => page.model.levels.some((level) => level.name === name));
+    const places = Object.keys(page.axes()).filter((axis) => state.get(`at.${axis}`)).map((axis) => `${axis}=${state.get(`at.${axis}`)}`);
+    const parts = [figure.caption];
+    if (chosen.length) parts.push(`${chosen.join("; ")}.`);
+    if (places.length) parts.push(`Only ${places.join(", ")}.`);
+    if (hidden.length) parts.push(`Not drawn: ${hidden.join(", ")}.`);
+    return parts.join(" ");
   }
 
   async draw() {
@@ -150,15 +188,17 @@ class FigureView {
       this.chart.replaceChildren(element("p", {}, "Nothing is left to draw: the filter hides it, or there is no value."));
       return;
     }
-    const spec = { ...adapted(figure.spec, this.options, page.model), datasets };
+    this.width = this.chart.parentElement.clientWidth;
+    const spec = { ...adapted(figure.spec, this.options, page.model), ...sizesOf(figure, this.width), datasets };
     if (spec.layer) spec.layer = spec.layer.filter(({ data }) => !data?.name || datasets[data.name].length);
     if (figure.row_height) spec.height = figure.row_height * Math.max(1, this.rows.length);
     const embedded = await vegaEmbed(this.chart, spec, {
-      mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(),
+      mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(this.width),
       renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true, formatTooltip: tooltipOf },
     });
     this.view = embedded.view;
     nameMissing(this.chart);
+    reachable(this.chart.parentElement);
     this.view.addEventListener("click", (event, item) => lead(page.tables, item?.datum, figure.task)?.());
   }
 
@@ -173,7 +213,7 @@ class FigureView {
     const columns = this.figure.columns.filter((name) => name !== "group" || this.rows.some((row) => isSaid(row.group)));
     const names = columns.map((name) => withUnit(name, sizes[name]?.unit));
     const rows = this.rows.map((row) => columns.map((name) => inUnit(row[name], sizes[name])));
-    return { names, rows, caption: this.figure.caption, size: (_, column) => sizes[columns[column]] };
+    return { names, rows, caption: this.caption, size: (_, column) => sizes[columns[column]] };
   }
 
   /** Fill the list of numbers, once it is open. */
@@ -187,6 +227,6 @@ class FigureView {
     });
     const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
     const more = rows.length > MAX_DATA_ROWS ? element("p", {}, `The first ${MAX_DATA_ROWS} of ${rows.length} rows; Copy CSV has all.`) : null;
-    this.data.replaceChildren(this.data.firstChild, element("div", { class: "scroll", tabindex: "0" }, table), ...(more ? [more] : []));
+    this.data.replaceChildren(this.data.firstChild, reachable(element("div", { class: "scroll", role: "group", "aria-label": `The numbers of ${this.figure.title}` }, table)), ...(more ? [more] : []));
   }
 }

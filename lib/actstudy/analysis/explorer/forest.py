@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 from actstudy.analysis import scale
+from actstudy.analysis.explorer import conditions
 from actstudy.analysis.explorer.figure import (
     PAPER,
     Choice,
@@ -18,6 +19,7 @@ from actstudy.analysis.explorer.figure import (
     sized,
     source,
 )
+from actstudy.analysis.figures.forest_caption import describe_levels, interval_name
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import listed
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, primary
@@ -28,6 +30,7 @@ MAX_ROWS = 80  # contrasts in one picture
 ROW_HEIGHT = 34  # pixels
 FAMILIES = {"primary": "with the baseline", "all pairs": "all pairs of levels"}
 NAME = "datum.group ? datum.level + ', ' + datum.group : datum.level"
+CONDITION = "datum.condition ? datum.condition + ', ' : ''"
 DOUBT = "datum.contradiction ? ' (contradicted)' : ''"
 RIVAL = "datum.family == 'all pairs' ? ' against ' + datum.baseline : ''"
 
@@ -64,13 +67,14 @@ def drawing(tables: Tables, task: str, name: str, of: tuple[str, str]) -> Drawin
         task=task,
         title=f"Differences from {listed(list(own['baseline'].unique()), 'or')}",
         caption=caption(settings, own),
+        hint="Click a row for its runs, a dot for its run.",
         chart=chart(levels, size.factor, settings.margin, f"difference{unit}"),
         data={
             "contrasts": source(of[0], MAX_ROWS, task=task),
             "differences": source(of[1], task=task, is_typical=True),
         },
         main="contrasts",
-        columns=["level", "group", "baseline", "n", "mean", "low", "high", "verdict"],
+        columns=["level", "group", "baseline", "n", "mean", "low", "high", "verdict", "condition"],
         row_height=ROW_HEIGHT,
         choices=[Choice("family", "Comparisons", families)],
         sizes=sized(size, "mean", "low", "high", signed=True),
@@ -84,11 +88,11 @@ def caption(settings: TaskPlan, contrasts: pd.DataFrame) -> str:
     better = "higher" if settings.higher_is_better else "lower"
     return (
         f"{settings.title}: mean paired difference{unit}, "
-        f"{seeds(contrasts['n'].astype(int))} per row; {better} is better. Bars are Student t "
-        "intervals, each of its row alone; marks are filled if there is a verdict and hollow if "
-        "there is none yet or something contradicts it, small dots are single seeds. The band is "
-        f"the margin, {size.amount(settings.margin)}: differences inside it do not matter. Click a "
-        "row for its runs, a dot for its run."
+        f"{seeds(contrasts['n'].astype(int))} per row; {better} is better. Bars are "
+        f"{interval_name(settings)} {describe_levels(contrasts)}, each of its row alone; marks are "
+        "filled if there is a verdict and hollow if there is none yet or something contradicts it, "
+        f"small dots are single seeds. The band is the margin, {size.amount(settings.margin)}: "
+        f"differences inside it do not matter.{conditions.in_words(contrasts)}"
     )
 
 
@@ -107,12 +111,13 @@ def chart(levels: list[str], factor: float, margin: float, title: str) -> alt.La
     contrasts = alt.Chart(rows("contrasts")).transform_calculate(
         name=f"({NAME}) + ({RIVAL})",
         **of_interval(factor),
-        words=f"datum.verdict + ({DOUBT}) + ' (n = ' + datum.n + ')'",
+        words=f"[datum.verdict + ({DOUBT}), ({CONDITION}) + 'n = ' + datum.n]",
         is_open=f"indexof({list(OPEN_VERDICTS)}, datum.verdict) >= 0 || !!datum.contradiction",
     )
     marks_of_row = {**marks, "tooltip": tooltips(title)}
     at = alt.X("at:Q", **x)
-    beside: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11}
+    beside: dict[str, Any] = {"align": "left", "dx": 8, "dy": -6, "fontSize": 11}
+    beside["lineHeight"] = 13
     layers = [
         *bounds(factor * margin, x),
         dots(factor, x, marks, title),

@@ -6,6 +6,7 @@ import altair as alt
 
 from actstudy.analysis import scale
 from actstudy.analysis.explorer.figure import (
+    LINE,
     Choice,
     Drawing,
     Option,
@@ -29,6 +30,7 @@ HEIGHT = 380  # pixels
 REFERENCE = "#8494A6"  # the colour of a reference method's line
 REFERENCE_LINE = ("name", "data", "split", "metric")  # what tells one from another
 MAX_POINTS = 20_000  # of thin lines in one picture
+EVALUATION = 24  # square pixels of the dot of one
 
 
 def curves(tables: Tables, task: str) -> Drawing | None:
@@ -40,25 +42,24 @@ def curves(tables: Tables, task: str) -> Drawing | None:
     counts = frame.groupby(["group", "level"])["seed"].nunique()
     text = (
         f"{settings.title}: learning curves, {seeds(counts)} per line. Thin lines are seeds, thick "
-        "lines their mean, as far as all seeds of a cell go; against epochs and seconds it stands "
-        "at their mean; a line of a single evaluation is a dot. Train values are means since the "
-        "last evaluation; test values stand at the best and the last step only. Click a "
-        "line for its run."
+        "lines their mean, as far as all seeds of a cell go, with a dot per evaluation; against "
+        "epochs and seconds it stands at their mean. Train values are means since the last "
+        "evaluation; test values stand at the best and the last step only."
     )
     data = {
         "curves": source("curves", MAX_POINTS, task=task),
         "means": source("mean_curves", MAX_POINTS, task=task),
     }
     data["lone_curves"] = alone(data["curves"], "run_id", "group")
-    data["lone_means"] = alone(data["means"], "level", "group")
     if not tables.of("references", task).empty:
-        text += " Dotted: the score of a reference method, trained on the data of a line shown."
+        text += " Dotted: the score of a reference method, trained on the data of these lines."
         data["references"] = once(source("reference_lines", task=task), *REFERENCE_LINE)
     return Drawing(
         name="curves",
         task=task,
         title="Learning curves",
         caption=text,
+        hint="Click a line for its run.",
         chart=chart_of_curves(tables.plan, "references" in data),
         data=data,
         main="means",
@@ -68,9 +69,9 @@ def curves(tables: Tables, task: str) -> Drawing | None:
 
 
 def chart_of_curves(plan: Plan, has_references: bool) -> alt.LayerChart:
-    """A thin line per run below a thick one per cell; a line of one point is a dot."""
+    """A thin line per run below a thick one per cell, with a dot per evaluation of this one."""
     y: dict[str, Any] = {"title": "value", "scale": alt.Scale(zero=False)}
-    both: dict[str, Any] = {"color": colour(plan), "x": alt.X("step:Q", title=AXES["step"])}
+    both: dict[str, Any] = {"color": colour(plan, LINE), "x": alt.X("step:Q", title=AXES["step"])}
     cell = [alt.Tooltip("level:N"), alt.Tooltip("group:N")]
     of_run: dict[str, Any] = {
         "y": alt.Y("value:Q", **y),
@@ -87,13 +88,13 @@ def chart_of_curves(plan: Plan, has_references: bool) -> alt.LayerChart:
     thin = alt.Chart(rows("curves"))
     thick = alt.Chart(rows("means"))
     small = alt.Chart(rows("lone_curves")).mark_circle(size=22, opacity=0.5)
-    large = alt.Chart(rows("lone_means")).mark_circle(size=80, opacity=1)
+    evaluated = thick.mark_circle(size=EVALUATION, opacity=1)
     layers = [
         *([reference_rule(y)] if has_references else []),
         thin.mark_line(opacity=0.35, strokeWidth=1).encode(strokeDash=dash(plan), **of_run),
         thick.mark_line(strokeWidth=2.6).encode(strokeDash=dash(plan), **of_mean),
         small.encode(**of_run),
-        large.encode(**of_mean),
+        evaluated.encode(**of_mean),
     ]
     return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
 

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.explorer import averages
+from actstudy.analysis.explorer import averages, conditions
 from actstudy.analysis.explorer.figure import (
     Choice,
     Drawing,
@@ -28,7 +28,9 @@ from actstudy.analysis.tables import Tables
 MAX_GROUPS = 12  # panels of pairs in one picture
 MAX_CELLS = 2_000  # of one picture of depths
 INK = "#111111"  # on coloured cells, light and dark pages alike
-PALE = "#EEF1F4"  # of a pair without a verdict
+PALE = "#EEF1F4"  # of a pair without a verdict, and of a cell without runs
+OF_DEPTH = 42  # pixels of a depth's column
+HAS_ENDED = "datum.n_ended > 0"
 DIVERGING = ["#F0A04B", "#FFFFFF", "#6FB1E4"]  # below, at and above 0, light enough for INK
 IS_OPEN = f"indexof({list(OPEN_VERDICTS)}, datum.verdict) >= 0"
 SIGN = (  # of a verdict
@@ -50,9 +52,9 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
     text = (
         f"{settings.title}: mean paired difference of each level from each other{unit}, "
         f"{seeds(frame['n'].astype(int))} per pair. + better, \N{MINUS SIGN} worse, = equivalent, "
-        "? no verdict, pale. Verdicts are of the family of all pairs, which Differences shows "
-        "too; those against the baseline there are a family of their own. Click a cell for its "
-        "runs."
+        "? no verdict, pale. Verdicts are of the family of all pairs, corrected for all of them: "
+        "those against the baseline alone are a family of their own, and can be others."
+        f"{conditions.in_words(averages.pairs_once(frame))}"
     )
     groups = list(frame["group"].unique())
     panels = chart_of_pairs(tables.plan.levels, size.factor, ["row minus", f"column{unit}"])
@@ -61,13 +63,16 @@ def pairs(tables: Tables, task: str) -> Drawing | None:
         task=task,
         title="Every level against every other",
         caption=text,
+        hint="Click a cell for its runs. Differences shows the same verdicts as all pairs.",
+        panel_width=46 * len(tables.plan.levels) + 20,
         chart=panels.facet(facet=alt.Facet("group:N", title=None, sort=groups), columns=3),
         data={
             "pairs": source("pairs", MAX_GROUPS * len(tables.plan.levels) ** 2, task=task),
             "once": source("pairs", task=task, turned=False),
         },
         main="once",
-        columns=["level", "baseline", "group", "family", "n", "mean", "low", "high", "verdict"],
+        columns=["level", "baseline", "group", "family", "n", "mean", "low", "high", "verdict"]
+        + ["condition"],
         sizes=sized(size, "mean", "low", "high", signed=True),
     )
 
@@ -106,7 +111,8 @@ def health(tables: Tables, task: str) -> Drawing | None:
         choices.append(Choice("place", "Cells", groups))
     text = (
         f"{settings.title}: medians over {seeds(frame['n'])} of a probe at every site, on the "
-        "probe batch; columns stand at equal distances whatever their steps. A level without a "
+        "probe batch, the first site on top; columns stand at equal distances whatever their "
+        "steps. A level without a "
         "panel has no reading."
     )
     return Drawing(
@@ -115,6 +121,7 @@ def health(tables: Tables, task: str) -> Drawing | None:
         title="Health of every site",
         caption=text,
         chart=chart_of_health(tables.plan.levels, frame["index"].nunique()),
+        panel_width=142,
         data={"site_medians": source("site_medians", task=task)},
         main="site_medians",
         columns=["level", "group", "probe", "index", "site", "step", "n", "median"],
@@ -128,10 +135,10 @@ def chart_of_health(levels: list[str], n_sites: int) -> alt.FacetChart:
     cells = alt.Chart(rows("site_medians")).mark_rect()
     panel = cells.encode(
         x=alt.X("step:O", title="step, as probed", axis=alt.Axis(labelAngle=-40)),
-        y=alt.Y("index:O", title="site, the first on top"),
+        y=alt.Y("index:O", title="site"),
         color=alt.Color("median:Q", title=None, scale=alt.Scale(scheme="viridis")),
         tooltip=[alt.Tooltip(f"{name}:N") for name in named],
-    ).properties(width=150, height=min(260, max(90, 12 * n_sites)))
+    ).properties(width=130, height=min(260, max(90, 12 * n_sites)))
     return panel.facet(facet=alt.Facet("level:N", title=None, sort=levels), columns=6)
 
 
@@ -155,40 +162,50 @@ def depth(tables: Tables, task: str) -> Drawing | None:
     runs = tables.of("runs", task)
     counts = runs.groupby(["level", "line", "depth"]).size()
     lines = list(runs["line"].unique())
+    size = scale.of_metric(settings.metric, settings.predicts)
+    unit = f" ({size.unit})" if size.unit else ""
     text = (
-        f"{settings.title}: share of a cell's runs that train ({seeds(counts)}), neither stalled "
-        f"at chance nor diverged; the number is the mean test {metric_name(settings.metric)} of "
-        "those that completed. Click a cell for its runs."
+        f"{settings.title}: share of a cell's ended runs that train ({seeds(counts)} planned), "
+        "neither stalled at chance nor diverged; the number is the mean test "
+        f"{metric_name(settings.metric)}{unit} of those that completed, a cell without a number has none that did; no runs: none of the "
+        "cell has ended."
     )
-    panels = chart_of_depth(tables.plan.levels)
+    panels = chart_of_depth(tables.plan.levels, size)
     return Drawing(
         name="depth",
         task=task,
         title="What trains at which depth",
         caption=text,
+        hint="Click a cell for its runs.",
+        panel_width=OF_DEPTH * runs["depth"].nunique() + 20,
         chart=panels.facet(facet=alt.Facet("line:N", title=None, sort=lines), columns=3),
         data={"ended_cells": source("ended_cells", MAX_CELLS, task=task)},
         main="ended_cells",
-        columns=["level", "group", "depth", "n", "n_train", "n_completed", "mean"],
-        sizes=sized(scale.of_metric(settings.metric, settings.predicts), "mean"),
+        columns=["level", "group", "depth", "n", "n_ended", "n_train", "n_completed", "mean"],
+        sizes=sized(size, "mean"),
     )
 
 
-def chart_of_depth(levels: list[str]) -> alt.LayerChart:
-    """A coloured cell per level and depth with its mean metric."""
-    named = ("level", "line", "depth", "n", "n_train", "n_completed", "mean", "outcome")
+def chart_of_depth(levels: list[str], size: scale.Scale) -> alt.LayerChart:
+    """A coloured cell per level and depth with its mean metric, if a run of it completed."""
+    named = ("level", "line", "depth", "n", "n_ended", "n_train", "n_completed", "mean", "outcome")
     own: dict[str, Any] = {
         "x": alt.X("depth:O", title="depth", axis=alt.Axis(labelAngle=0)),
         "y": alt.Y("level:N", title=None, sort=levels),
         "tooltip": [alt.Tooltip(f"{name}:N") for name in named],
     }
-    base = alt.Chart(rows("ended_cells")).transform_calculate(share="datum.n_train / datum.n")
+    number = f"format(datum.mean * {size.factor}, '{'.1f' if size.factor > 1 else '.3~g'}')"
+    base = alt.Chart(rows("ended_cells")).transform_calculate(
+        share="datum.n_train / datum.n_ended",
+        number=f"isValid(datum.mean) ? {number} : {HAS_ENDED} ? '' : 'no runs'",
+    )
     colours = alt.Scale(range=[COLOURS[STALLS], COLOURS[TRAINS]], domain=[0, 1])
     legend = alt.Legend(title=["share of runs", "that train"], format="%")
+    shares = alt.Color("share:Q", scale=colours, legend=legend)
     cells = base.mark_rect(stroke="white")
     numbers = base.mark_text(fontSize=10, color=INK)
     layers = [
-        cells.encode(color=alt.Color("share:Q", scale=colours, legend=legend), **own),
-        numbers.encode(text=alt.Text("mean:Q", format=".2f"), **own),
+        cells.encode(color=alt.condition(HAS_ENDED, shares, alt.value(PALE)), **own),
+        numbers.encode(text="number:N", **own),
     ]
-    return alt.LayerChart(layer=layers, width=alt.Step(34), height=alt.Step(20))
+    return alt.LayerChart(layer=layers, width=alt.Step(OF_DEPTH), height=alt.Step(20))

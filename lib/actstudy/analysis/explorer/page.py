@@ -21,8 +21,8 @@ from actstudy.analysis.tables import UNITS, Tables
 from actstudy.contract.plan import Plan, TaskPlan
 
 FILES = Path(__file__).parent
-SCRIPTS = ["data.js", "state.js", "copy.js", "runs.js", "figures.js", "tables.js", "choose.js"]
-SCRIPTS += ["explorer.js"]
+SCRIPTS = ["data.js", "state.js", "screen.js", "copy.js", "texts.js", "runs.js", "figures.js"]
+SCRIPTS += ["tables.js", "choose.js", "explorer.js"]
 MAX_BYTES = 10_000_000  # of a page
 EXPOSED = "window.vegaEmbed = vegaEmbed;"  # of Vega's scripts, to the page's own
 LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
@@ -87,7 +87,7 @@ def of_share(
         left_out += [decided.left_out] if decided.left_out else []
     titled, notes = (Markup(half) for half in sections[0].html.split("</h1>"))  # noqa: S704
     there = parts.parts(tables, datasets.readable(carried.frames), sections, introductions)
-    provenance = origins.provenance(tables.frames["runs"])
+    provenance = tables.origin or origins.provenance(tables.frames["runs"])
     shell = Shell(
         title=titled.striptags(),
         notes=notes,
@@ -96,7 +96,7 @@ def of_share(
         parts=there,
         left_out=left_out,
         versions=provenance["versions"],
-        model=model(tables.plan, there, carried.frames, decided),
+        model=model(tables.plan, there, carried.frames, decided, datasets.latex_files(tables)),
     )
     return whole(shell)
 
@@ -137,8 +137,12 @@ def model(
     there: list[parts.Part],
     frames: dict[str, pd.DataFrame],
     decided: decision.Decision | None,
+    latex_files: dict[str, dict[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """All that the page's script knows: levels, tasks, parts with their figures, tables."""
+    """All that the page's script knows: levels, tasks, parts with their figures, tables.
+
+    latex_files: task -> name of a file -> its text.
+    """
     texts_and_figures = {
         "study": plan.study,
         "compare": plan.compare,
@@ -155,7 +159,8 @@ def model(
         "difference_digits": {name: difference_digits(task) for name, task in plan.tasks.items()},
     }
     tables = {name: columns.of_frame(frame) for name, frame in frames.items()}
-    return {**columns.displayed(texts_and_figures), "tables": tables}
+    words = columns.displayed(texts_and_figures)
+    return {**words, "latex": latex_files or {}, "tables": tables}  # LaTeX has lines of its own
 
 
 def digits(frames: dict[str, pd.DataFrame]) -> dict[str, int]:

@@ -47,14 +47,14 @@ def costs(tables: Tables, task: str) -> Drawing | None:
         f"{'; '.join(frame['device'].unique())}, {seeds(frame['n'])} per cell; throughput in "
         f"{frame['throughput_unit'].iloc[0]}. Large marks are the mean {metric} at the median cost "
         "(memory: the largest of the cell), small ones runs that were timed by themselves. "
-        "Differences smaller than the spread over seeds are noise of the machine. Click a point "
-        "for its run."
+        "Differences smaller than the spread over seeds are noise of the machine."
     )
     return Drawing(
         name="costs",
         task=task,
         title="Time and memory against the metric",
         caption=text,
+        hint="Click a point for its run.",
         chart=chart_of_costs(tables.plan, settings, words["throughput"]),
         data={
             "pareto": source("pareto", task=task),

@@ -32,6 +32,7 @@ def reliability(tables: Tables, task: str) -> Drawing | None:
         title="Share correct against confidence",
         caption=text,
         chart=chart_of_reliability(tables.plan),
+        square=SQUARE,
         data={"reliability": source("reliability", task=task)},
         main="reliability",
         columns=["level", "group", "bin", "n_seeds", "count", "confidence", "correct"],

@@ -77,7 +77,7 @@ function showCell(tables, cell) {
   const place = [level, baseline && `against ${baseline}`, group, studies && `in ${studies.join(" and ")}`].filter(isSaid).join(", ");
   openPanel(`Runs of ${place}`, [
     element("p", {}, rows.length === 1 ? "1 run." : `${rows.length} runs.`),
-    element("div", { class: "scroll", tabindex: "0" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body))),
+    reachable(element("div", { class: "scroll", role: "group", "aria-label": "Table of runs" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)))),
   ]);
 }
 

@@ -22,7 +22,7 @@ class TableView {
       ...(page.model.notes[table.name] ? [element("p", { class: "count" }, page.model.notes[table.name])] : []),
       element("div", { class: "controls" }, element("label", {}, "Search ", search), this.chooser(), ...copyButtons(() => this.copied())),
       this.status,
-      element("div", { class: "scroll", tabindex: "0" }, element("table", {}, this.head, this.body)),
+      reachable(element("div", { class: "scroll", role: "group", "aria-label": `Rows of ${table.name}` }, element("table", {}, this.head, this.body))),
       this.more,
     );
   }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from actstudy.analysis.page import summary
 from actstudy.analysis.tables import Tables
@@ -61,33 +61,48 @@ def sections(markdown: str) -> list[Section]:
 
 
 def joined(parts: Iterable[Section]) -> Markup:
-    """The HTML of sections, each under its subheading."""
-    texts = []
+    """The HTML of sections, each under its subheading; the first may have none."""
+    texts: list[Markup] = []
     for part in parts:
-        if part.subhead and part.html:
-            texts.append(Markup("<h3>{}</h3>").format(part.subhead))
+        head = part.subhead or (part.head if texts else "")
+        if head and part.html:
+            texts.append(Markup("<h3>{}</h3>").format(head))
         texts.append(part.html)
     return Markup("\n").join(texts)
 
 
 def _section(reader: MarkdownIt, head: str, subhead: str, tokens: list[Token]) -> Section:
     html = reader.renderer.render(tokens, reader.options, {})
+    label = escape(f"Table: {subhead or head}")
+    opening = f'<div class="wide" role="group" aria-label="{label}"><table>'
+    html = html.replace("<table>", opening).replace("</table>", "</table></div>")
     return Section(head, subhead, Markup(html.strip()))  # noqa: S704  (of escaped Markdown)
 
 
 def _bare(tokens: list[Token]) -> list[Token]:
     """Tokens without links and without styles of their own, which the page's policy forbids.
 
-    Short cells of tables have the class that keeps them on one line.
+    A sentence that is a link alone, as `How.`, is left out with it. Short cells of tables have the class that keeps them on one line.
     """
     for place, token in enumerate(tokens):
         token.attrs.pop("style", None)
         if token.type == "td_open" and len(_plain(tokens[place + 1])) <= SHORT:
             token.attrSet("class", "short")
-        token.children = [
-            child for child in token.children or [] if child.type not in LINKS
-        ] or None
+        token.children = _unlinked(token.children or []) or None
     return tokens
+
+
+def _unlinked(children: list[Token]) -> list[Token]:
+    """The parts of a text without links, and without sentences that are one link each."""
+    kept: list[Token] = []
+    for place, child in enumerate(children):
+        before, after = children[max(0, place - 2)], children[min(place + 2, len(children) - 1)]
+        is_linked = 1 < place < len(children) - 2 and children[place - 1].type == LINKS[0]
+        if is_linked and before.content.endswith(". ") and after.content == ".":
+            after.content = ""
+        elif child.type not in LINKS:
+            kept.append(child)
+    return kept
 
 
 def _plain(token: Token) -> str:

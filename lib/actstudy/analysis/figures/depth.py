@@ -9,7 +9,7 @@ from matplotlib.patches import Patch, Rectangle
 from actstudy.analysis.figures.marks import chance_line, nested
 from actstudy.analysis.figures.panels import line_name, panels, subplots, tidy
 from actstudy.analysis.figures.style import Style, legend, seeds, styles
-from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.markdown import listed, metric_name
 from actstudy.analysis.questions.outcomes import (
     DIVERGES,
     JUDGED_BY,
@@ -41,6 +41,8 @@ def metric_against_depth(tables: Tables, task: str) -> tuple[Figure, str] | None
     has_train = done["train"].notna().any()
     y = f"{metric} (thin: train)" if has_train else metric
     title = f"{settings.title}: {metric} against depth"
+    if others := other_axes(tables, task):
+        title += f", by {listed(others)}"
     lines = {line_name(line): line for line in done["line"].unique()}
     figure, axes = panels(list(lines), title, columns=2)
     for name, ax in axes.items():
@@ -86,15 +88,17 @@ def draw_lines(ax: Axes, runs: pd.DataFrame, styles_by_level: dict[str, Style]) 
         ax.plot(by_depth["train"].mean(), ":", color=colour, linewidth=0.9)
 
 
-def outcome_map(tables: Tables, task: str) -> tuple[Figure, str]:
+def outcome_map(tables: Tables, task: str) -> tuple[Figure, str] | None:
     """Which cells train, stall or diverge: a panel per level, a column per depth.
 
-    The rows are the places on the other axes.
+    The rows are the places on the other axes. None without learning curves.
     """
     settings = tables.plan.tasks[task]
     runs = tables.of("runs", task)
     metric = JUDGED_BY[settings.predicts]
     best = best_validation(tables.of("curves", task), metric)
+    if best.empty and tables.lacks:
+        return None
     bounds = stall_bounds(runs, settings)
     runs = runs.assign(
         value=runs[f"reported_{settings.metric}"],

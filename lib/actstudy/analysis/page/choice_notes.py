@@ -10,6 +10,11 @@ from actstudy.analysis.markdown import escaped, listed
 from actstudy.analysis.questions.choice import FEW_SEEDS
 from actstudy.contract.counting import counted
 
+VERDICTS_ASK = (
+    "The set asks which activation is the best of all; the verdicts of a study ask whether each "
+    "differs from the baseline, corrected for all comparisons: so one that is out of the set can "
+    "be undecided there, and one in it can be worse."
+)
 NONE_TRAINS = "No activation is better than chance"
 
 
@@ -62,12 +67,23 @@ def reservations(cell: Cell, rows: pd.DataFrame, matters: str) -> Iterator[str]:
             "Seeds of this study are added whenever (looks: anytime): its verdicts allow for that, "
             "the set is of one look at the present seeds."
         )
+    elif any_open(cell, rows):
+        yield (
+            "A new study has seeds that this one has not, and answers from them alone: this one "
+            "with more seeds would be a second look, with more errors than promised."
+        )
     if rows["n_collapsed"].any():
         yield "Differences are of typical runs, without those that collapsed or diverged."
     yield from of_costs(rows[rows["in_set"]])
     if matters == "memory":
         yield from of_memory(rows[rows["in_set"]])
     yield from as_good(cell, rows)
+
+
+def any_open(cell: Cell, rows: pd.DataFrame) -> bool:
+    """Whether more runs could separate a level in the set from the best, and it would matter."""
+    inside = rows[rows["in_set"] & (rows["high"] >= cell.settings.margin)]
+    return bool(inside["more_seeds"].notna().any())
 
 
 def few_seeds(seeds: str) -> str:

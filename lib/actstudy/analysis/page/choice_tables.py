@@ -1,7 +1,6 @@
 """What `choose` says of the cells that answer a question, as Markdown and as data."""
 
 import math
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -14,14 +13,15 @@ from actstudy.analysis.evidence import Cell
 from actstudy.analysis.markdown import escaped, listed, markdown, metric_name
 from actstudy.analysis.page.choice_notes import (
     NONE_TRAINS,
+    VERDICTS_ASK,
     few_seeds,
     not_separated,
     out_of_set,
     reservations,
 )
+from actstudy.analysis.page.choice_steps import command, sharpen
 from actstudy.analysis.questions.choice import FEW_SEEDS, LEVEL
-from actstudy.analysis.questions.power import MAX_MORE_SEEDS
-from actstudy.contract import invocation, registry
+from actstudy.contract import registry
 from actstudy.contract.counting import counted
 from actstudy.contract.spec import DEFAULTS
 
@@ -47,7 +47,7 @@ def section(cell: Cell, rows: pd.DataFrame, matters: str) -> str:
     inside = rows.index[rows["in_set"]]
     lines = [{"activation": str(level), **columns(cell, rows, level)} for level in inside]
     parts = [f"## {escaped(cell.name)}", escaped(where(cell)), *not_separated(cell, rows)]
-    parts += [in_words(cell, rows, matters), markdown(lines)]
+    parts += [in_words(cell, rows, matters), VERDICTS_ASK, markdown(lines)]
     notes = [*out_of_set(cell, rows), *reservations(cell, rows, matters)]
     return "\n\n".join([*parts, *notes])
 
@@ -118,35 +118,6 @@ def memory(row: pd.Series) -> str:
     """The largest peak memory of the runs."""
     bytes_ = row["peak_memory_bytes"]
     return "not measured" if math.isnan(bytes_) else f"{bytes_ / 1e9:.3g} GB"
-
-
-def sharpen(cell: Cell, row: pd.Series) -> str:
-    """What adds the seeds that separate a level from the best, if any do and it matters."""
-    if pd.isna(row["high"]):
-        return ""
-    if row["high"] < cell.settings.margin:
-        return "as good: the margin is not reached"
-    if pd.isna(row["more_seeds"]):
-        return f"seeds to add: over {MAX_MORE_SEEDS} (margin)"
-    line = command(cell, row)
-    added = f"seeds to add: {row['more_seeds']:.0f} (margin)"
-    return f"{added}: {line}" if line else added
-
-
-def command(cell: Cell, row: pd.Series) -> str:
-    """The command that trains a cell with the seeds that a level in the set lacks, or nothing.
-
-    Runs that are there are not trained again.
-    """
-    is_open = row["in_set"] and row["high"] >= cell.settings.margin
-    if not (is_open and cell.file) or pd.isna(row["more_seeds"]):
-        return ""
-    seeds = int(cell.runs["seed"].max() + 1 + row["more_seeds"])
-    pairs = [f"seeds={seeds}", f"tasks={cell.task}"]
-    if cell.settings.in_looks:
-        pairs.append("looks=false")
-    pairs += [f"{name}={place}" for name, place in cell.axes.items()]
-    return f"{invocation.program()} run {shlex.quote(cell.file)} --set {shlex.join(pairs)}"
 
 
 def overview(answers: Sequence[Answer], matters: str) -> str:

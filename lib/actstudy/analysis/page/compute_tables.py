@@ -14,12 +14,28 @@ PACKED = "No run has completed by itself: time and memory of a pack are not thos
 def compute(tables: Tables, task: str) -> str:
     """Throughput, training seconds and peak memory, a row per cell."""
     steps = steps_trained(tables, task)
+    frame = tables.of("pareto", task)
+    if frame.empty:
+        return markdown([], PACKED)
+    heads = _heads(frame)
     rows = []
-    for row in tables.of("pareto", task).to_dict("records"):
+    for row in frame.to_dict("records"):
         if row["n_timed"] or pd.notna(row["peak_memory_bytes"]):
             cell = cell_name(row["level"], row["group"])
-            rows.append({"cell": cell, **_cost(row), **steps_of(steps, cell)})
+            measures = dict(zip(heads, _cost(row), strict=True))
+            rows.append({"cell": cell, **measures, **steps_of(steps, cell)})
     return markdown(rows, PACKED)
+
+
+def _heads(frame: pd.DataFrame) -> list[str]:
+    """The heads of the measures, with their units as far as a cell of the table has one."""
+    units = {"throughput": "throughput_unit", "peak memory": "peak_memory_kind"}
+    heads = []
+    for name, column in units.items():
+        own = ["MB"] if name == "peak memory" else []
+        own += [str(unit) for unit in frame[column].dropna().unique() if unit]
+        heads.append(f"{name} ({', '.join(own)})" if own else name)
+    return [heads[0], "training (s)", heads[1], "timed n"]
 
 
 def gpu_use(tables: Tables, task: str) -> str:
@@ -41,8 +57,8 @@ def gpu_use(tables: Tables, task: str) -> str:
     return " ".join(sentences)
 
 
-def _cost(row: dict[Any, Any]) -> dict[str, Any]:
-    """A cell's measures as cells of the table."""
+def _cost(row: dict[Any, Any]) -> list[Any]:
+    """A cell's measures as cells of the table, in the order of `_heads`."""
     throughput = "not timed"
     seconds = "not timed"
     if row["n_timed"]:
@@ -53,9 +69,4 @@ def _cost(row: dict[Any, Any]) -> dict[str, Any]:
     memory = "not measured"
     if pd.notna(row["peak_memory_bytes"]):
         memory = f"{row['peak_memory_bytes'] / 1e6:,.0f}"
-    return {
-        f"throughput ({row['throughput_unit']})": throughput,
-        "training (s)": seconds,
-        f"peak memory (MB, {row['peak_memory_kind']})": memory,
-        "timed n": row["n_timed"],
-    }
+    return [throughput, seconds, memory, row["n_timed"]]

@@ -1,6 +1,7 @@
 """What would decide the comparisons that are open: what to do, and the runs that it adds."""
 
 import dataclasses
+from collections.abc import Collection
 from typing import NamedTuple
 
 import pandas as pd
@@ -80,8 +81,18 @@ def step(tables: Tables, task: str, still_open: pd.DataFrame) -> tuple[Step, str
         return change, f"{n_new * per_seed:,}"
     if still_open["more_seeds"].isna().all():
         return Step(NOT_FEASIBLE), ""
-    total = len(seeds) + int(still_open["more_seeds"].max())
-    return by_new_study(tables.plan, max(seeds) + 1, total), f"{total * per_seed:,}"
+    new = other_seeds(seeds, int(still_open["more_seeds"].max()))
+    return by_new_study(tables.plan, new), f"{len(new) * per_seed:,}"
+
+
+def other_seeds(seeds: Collection[int], more: int) -> range:
+    """The seeds of a new study, none of them in `seeds`, which `more` added ones would decide.
+
+    It has as many as both together: verdicts are of its own seeds alone, as more of the same study
+    would be a second look at those that are there.
+    """
+    first = max(seeds) + 1
+    return range(first, first + len(set(seeds)) + more)
 
 
 def looks_help(still_open: pd.DataFrame, n_seeds: int) -> bool:
@@ -134,12 +145,18 @@ def without_seeds(plan: Plan) -> Plan:
     return dataclasses.replace(plan, overrides=pairs)
 
 
-def by_new_study(plan: Plan, first: int, n: int) -> Step:
-    """A second study of n seeds from `first` on, which this one does not use."""
-    seeds = code(f"seeds: [{first}, {first + 1}, ..., {first + n - 1}]")
+def by_new_study(plan: Plan, new: range) -> Step:
+    """A second study of some seeds, which this one does not use."""
+    n = len(new)
+    seeds = code(f"seeds: [{new[0]}, {new[1]}, ..., {new[-1]}]")
     text = (
         f"a new study, in a copy of {code(plan.file)} under another name, with {n} seeds that this "
         f"one does not use ({seeds}). It sees a difference of the margin and has a page of its "
         "own; the verdicts of this page stay."
     )
-    return Step(text, f"a new study of {n} other seeds")
+    return Step(text, new_study(n))
+
+
+def new_study(n: int) -> str:
+    """What to do in a few words, on all pages: a study of n seeds that the present one has not."""
+    return f"a new study of {n} other seeds"

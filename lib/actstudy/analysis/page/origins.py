@@ -44,7 +44,7 @@ def provenance(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def _commit(commit: str | None, dirty: object) -> str:
-    if commit is None or pd.isna(commit):
+    if not commit or pd.isna(commit):
         return "outside of git"
     name = commit[:12]
     if dirty is True:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.markdown import group_head, listed
+from actstudy.analysis.markdown import group_head, listed, metric_name
 from actstudy.analysis.page import references, risks
-from actstudy.analysis.page.better import EQUIVALENT, condition, sizes, use, verb
+from actstudy.analysis.page.better import EQUIVALENT, beaten_by, condition, sizes, use, verb
 from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, most_needed, primary
 from actstudy.analysis.questions.factors import crosses_framework
@@ -27,6 +27,8 @@ def answer(tables: Tables, task: str) -> str:
     settings = tables.plan.tasks[task]
     contrasts = primary(tables.of("contrasts", task))
     if contrasts.empty:
+        if tables.lacks:
+            return f"the comparisons with {settings.baseline} are not kept here."
         return f"there is no level to compare with {settings.baseline}."
     if contrasts["n"].max() == 0:
         return f"{nothing_to_compare(contrasts)}."
@@ -41,10 +43,7 @@ def answer(tables: Tables, task: str) -> str:
 
 
 def in_short(tables: Tables, task: str) -> str:
-    """The sentences of `answer` that a decision needs: what to use, and what speaks against it.
-
-    Which other levels are better, worse or open stands in tables.
-    """
+    """The sentences of `answer` that a decision needs: what to use, and how all others stand."""
     settings = tables.plan.tasks[task]
     contrasts = primary(tables.of("contrasts", task))
     if contrasts.empty or contrasts["n"].max() == 0:
@@ -55,12 +54,64 @@ def in_short(tables: Tables, task: str) -> str:
         texts = [totals(contrasts)]
     else:
         texts = []
+        margin = f"margin: {scale.of_differences(settings).amount(settings.margin)}"
+        is_one = contrasts["group"].nunique() == 1
         for group, part, rivals in by_group(tables, task, contrasts):
-            first = [advice(part, rivals, settings)[0], *contradicted(part)]
-            texts.append(group_head(group) + " ".join(first))
+            clauses = [advice(part, rivals, settings)[0].removesuffix(".")]
+            clauses += [baseline_mean(tables, task, group), *standing(part, rivals, settings)]
+            clauses += [margin] if is_one else []
+            sentence = f"{'; '.join(filter(None, clauses))}."
+            texts.append(group_head(group) + " ".join([sentence, *contradicted(part)]))
+        texts += [] if is_one else [f"{margin.capitalize()}."]
     if task not in risks.shared(tables)[0]:
         texts.append(risks.sentences(tables, task))
     return f"{' '.join(filter(None, texts))}{references.not_above(tables, task)}"
+
+
+def is_said_in_short(tables: Tables, task: str) -> bool:
+    """Whether `in_short` names the verdict of every level, so that `answer` adds nothing."""
+    contrasts = primary(tables.of("contrasts", task))
+    too_few = (contrasts["verdict"] == procedure.TOO_FEW).all()
+    if contrasts.empty or too_few or contrasts["group"].nunique() > MAX_GROUPS_NAMED:
+        return False
+    for _, part, rivals in by_group(tables, task, contrasts):
+        better = part[(part["verdict"] == "better") & (part["contradiction"] == "")]
+        if beaten_by(list(better["level"]), rivals):
+            return False
+    return True
+
+
+def baseline_mean(tables: Tables, task: str, group: str) -> str:
+    """The baseline's mean test metric in a group of cells: `relu has 74.48%`; empty without one."""
+    settings = tables.plan.tasks[task]
+    cells = tables.reported(task)
+    own = cells[(cells["level"] == settings.baseline) & (cells["group"] == group)]
+    if own.empty or pd.isna(own["mean"].iloc[0]):
+        return ""
+    size = scale.of_metric(settings.metric, settings.predicts)
+    unit = size.unit if size.unit == "%" else f" {size.unit or metric_name(settings.metric)}"
+    return f"{settings.baseline} has {size.number(own['mean'].iloc[0])}{unit}"
+
+
+def standing(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> Iterator[str]:
+    """Which levels are worse, equivalent or open, in a few words each.
+
+    group, pairs: as of `advice`, which names the levels that are better but for those that another
+    one beats.
+    """
+    sound = group[group["contradiction"] == ""]
+    better = sound[sound["verdict"] == "better"]
+    beaten = better[better["level"].isin(beaten_by(list(better["level"]), pairs))]
+    kinds = {
+        "better too": beaten,
+        "worse": sound[sound["verdict"] == "worse"],
+        "equivalent": sound[sound["verdict"].isin(EQUIVALENT)],
+        "undecided": group[group["verdict"].isin(OPEN_VERDICTS)],
+    }
+    for kind, rows in kinds.items():
+        if len(rows):
+            own = "" if kind == "undecided" else f" ({sizes(rows, settings)})"
+            yield f"{kind}: {listed(list(rows['level']))}{own}"
 
 
 def totals(contrasts: pd.DataFrame) -> str:

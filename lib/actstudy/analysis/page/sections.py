@@ -105,7 +105,10 @@ def of_task(
 def in_full(tables: Tables, task: str, training: Sequence[str]) -> str:
     """All sentences of a task's answer, if the first screen has not said them all."""
     lines = list(training[1:])
-    whole = f"{recommendation.answer(tables, task)}{frameworks.seen(tables, task)}"
+    seen = frameworks.seen(tables, task)
+    if recommendation.is_said_in_short(tables, task):
+        return bullets(filter(None, [*lines, seen.strip()]))
+    whole = f"{recommendation.answer(tables, task)}{seen}"
     whole += sensitivity_tables.over_recipes(tables, task)
     if whole != first_screen.in_short(tables, task):
         lines.append(whole)
@@ -128,7 +131,9 @@ def of_metric(settings: TaskPlan) -> str:
 
 
 def means(tables: Tables, task: str) -> str:
-    """The table of test values, or where it is."""
+    """The table of test values, or where it is; empty if they are not there."""
+    if tables.lacks and tables.reported(task).empty:
+        return ""
     table = layouts.choose(tables, task).means(tables, task)
     return table or "The test values of all cells are in the appendix."
 
@@ -216,7 +221,7 @@ def framework_section(own: dict[str, Any], page: Path) -> Section:
         Part("differences", explained(DIFFERENCES, own["differences"])),
         Part("standard deviations", explained(DEVIATIONS, own["deviations"])),
         Part("what has no standard deviation", without),
-        Part("speed", f"#### Speed\n\n{speed}" if speed else ""),
+        Part("speed", f"### Speed\n\n{speed}" if speed else ""),
     ]
     return Section(f"Framework, activation or seed? {own['title']} ({own['name']})", parts)
 

@@ -77,9 +77,10 @@ def above(tables: Tables) -> int:
 
 
 def origins_of(tables: Tables) -> list[str]:
-    """What is said of own code and of runs on other data."""
+    """What is said of tables that are not whole, of own code and of runs on other data."""
     unique_runs = tables.frames["runs"].drop_duplicates("run_id")
-    return origins.sentences(tables.plan, unique_runs)
+    lacks = [tables.lacks] if tables.lacks else []
+    return lacks + origins.sentences(tables.plan, unique_runs)
 
 
 def render(
@@ -110,7 +111,7 @@ def render(
         n_unlisted=max(0, len(missing) - MAX_INCOMPLETE),
         n_incomplete=len(tables.frames["incomplete"].drop_duplicates("run_id")),
         **_commands(tables.plan),
-        provenance=origins.provenance(runs),
+        provenance=tables.origin or origins.provenance(runs),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
 

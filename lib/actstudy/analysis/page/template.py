@@ -22,6 +22,7 @@ def fill(template: str, tables: Tables, page: Path, **content: Any) -> str:
     named["commands"] = links.commands(page)
     named["details"] = f"[{links.DETAILS}]({links.DETAILS})"
     named["handing_on"] = links.handing_on(tables.plan)
+    named["is_whole"] = not tables.lacks
     return written.render(plan=tables.plan, **named, **content)
 
 

@@ -53,7 +53,8 @@ def sentences(tables: Tables, task: str) -> list[str]:
 def judged_runs(tables: Tables, task: str) -> pd.DataFrame:
     """The runs of a task that have ended, with their `outcome`; none if there is nothing to say.
 
-    That is so if the task predicts tokens, has one group of cells, or if every run trains.
+    That is so if the task predicts tokens, has one group of cells, if every run trains, or if the
+    learning curves are not there.
     """
     settings = tables.plan.tasks[task]
     metric = JUDGED_BY.get(settings.predicts)
@@ -65,6 +66,8 @@ def judged_runs(tables: Tables, task: str) -> pd.DataFrame:
     if runs.empty:
         return none
     best = best_validation(tables.of("curves", task), metric)
+    if best.empty and tables.lacks:
+        return none
     judged = runs.assign(outcome=outcomes(runs, best, stall_bounds(runs, settings)))
     return none if (judged["outcome"] == TRAINS).all() else judged
 

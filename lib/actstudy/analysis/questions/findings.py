@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from actstudy.advice.readings import OF_CURVES
@@ -17,7 +18,6 @@ from actstudy.analysis.questions.outcomes import (
 from actstudy.contract.plan import TaskPlan
 from actstudy.contract.schema import CELL, UNREAD
 
-RUN = ["run_id", "group"]  # a run is in two groups if the chosen rate is the fixed one
 HEALTH = ["step", "kind", "name", "index", "probe", "value"]
 CURVES = ["step", "epoch", "split", "metric", "value"]
 COLUMNS = ["task", "group", "level", "seed", "run_id", "rule", "severity", "value"]
@@ -36,8 +36,8 @@ def findings(
     """
     probes = health[health["probe"].isin(read_by_rules())] if len(health) else health
     losses = curves[curves["metric"].isin(OF_CURVES)] if len(curves) else curves
-    probes_by_run = by_run(probes.filter(items=[*RUN, *HEALTH]))
-    losses_by_run = by_run(losses.filter(items=[*RUN, *CURVES]))
+    probes_of = Records(probes, HEALTH)
+    losses_of = Records(losses, CURVES)
     stalled = stalls(runs, curves, tasks)
     rows = []
     for run in runs[~runs["status"].isin(UNREAD)].to_dict("records"):
@@ -45,9 +45,7 @@ def findings(
         facts |= stalled.get(run["run_id"], {})
         head = {name: run[name] for name in (*CELL, "seed", "run_id")}
         key = (run["run_id"], run["group"])
-        run_probes = records(probes_by_run.get(key), HEALTH)
-        run_losses = records(losses_by_run.get(key), CURVES)
-        for finding in advise(run_probes, run_losses, facts):
+        for finding in advise(probes_of(*key), losses_of(*key), facts):
             rows.append({**head, **vars(finding), "remedies": "; ".join(finding.remedies)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -71,17 +69,33 @@ def stalls(
     return stalled
 
 
-def by_run(frame: pd.DataFrame) -> dict[Any, pd.DataFrame]:
-    """RUN -> its rows."""
-    return dict(iter(frame.groupby(RUN, sort=False)))
+class Records:
+    """A run's rows of a long table as dictionaries, without a frame or texts for each run."""
 
+    def __init__(self, frame: pd.DataFrame, names: list[str]) -> None:
+        """names: the columns that are asked for."""
+        self._places: dict[Any, np.ndarray] = {}
+        self._columns: list[tuple[str, np.ndarray, np.ndarray | None]] = []  # texts by place in them
+        if len(frame):
+            self._places = frame.groupby(["run_id", "group"], sort=False).indices
+        for name in names if len(frame) else []:
+            if pd.api.types.is_numeric_dtype(frame[name]):
+                self._columns.append((name, frame[name].to_numpy(), None))
+            else:
+                codes, texts = pd.factorize(frame[name], use_na_sentinel=False)
+                self._columns.append((name, codes, np.asarray(texts, dtype=object)))
 
-def records(frame: pd.DataFrame | None, names: list[str]) -> list[dict[str, Any]]:
-    """Rows as dictionaries of some columns; faster than `to_dict` for millions of rows."""
-    if frame is None:
-        return []
-    rows = zip(*[frame[name].tolist() for name in names], strict=True)
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    def __call__(self, run_id: str, group: str) -> list[dict[str, Any]]:
+        """Rows in order; a run is in two groups if the chosen rate is the fixed one."""
+        places = self._places.get((run_id, group))
+        if places is None:
+            return []
+        names = [name for name, _, _ in self._columns]
+        values = []
+        for _, column, texts in self._columns:
+            own = column[places]
+            values.append((own if texts is None else texts[own]).tolist())
+        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
 
 def of_cells(findings: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -139,8 +139,7 @@ def check(x: np.ndarray, margin: np.ndarray, looks: Looks) -> None:
 def take_look(x: np.ndarray, margins: np.ndarray, spend: float) -> Look:
     """Both tests of all contrasts with enough pairs on these seeds."""
     tested = np.isfinite(x).sum(axis=0) >= MIN_SEEDS
-    p = np.ones(x.shape[1])
-    p_equivalent = np.ones(x.shape[1])
+    p, p_equivalent = np.ones((2, x.shape[1]))
     p[tested] = difference_p(x[:, tested], sign_flips(len(x)), int((~tested).sum()))
     p_equivalent[tested] = equivalence_p(x[:, tested], margins[tested], x.shape[1])
     verdicts = [TOO_FEW] * x.shape[1]
@@ -185,7 +184,8 @@ def difference_p(x: np.ndarray, signs: np.ndarray, n_untested: int = 0) -> np.nd
     """
     known = np.nan_to_num(x)
     root = np.sqrt((known * known).sum(axis=0))
-    r = np.abs(signs.astype(float) @ known) / np.where(root > 0, root, 1)
+    r = signs.astype(float) @ known
+    np.divide(np.abs(r, out=r), np.where(root > 0, root, 1), out=r)  # no copies: it may be large
     return step_down(r, n_untested)
 
 
@@ -196,11 +196,13 @@ def step_down(r: np.ndarray, n_untested: int = 0) -> np.ndarray:
     `difference_p`.
     """
     order = np.argsort(-r[0], kind="stable")
-    largest = np.maximum.accumulate(r[:, order[::-1]], axis=1)[:, ::-1]
-    # equal sums in another order differ by rounding: that is a tie
-    observed = r[0, order] - 1e-9
-    reached = (largest >= observed).mean(axis=0)
-    reached_alone = (r[:, order] >= observed).mean(axis=0)
+    observed = r[0, order] - 1e-9  # equal sums in another order differ by rounding: that is a tie
+    counts = np.zeros((2, r.shape[1]))  # of flips that reach it: of all below, of it alone
+    for start in range(0, len(r), 1_000):
+        alone = r[start : start + 1_000, order]
+        largest = np.maximum.accumulate(alone[:, ::-1], axis=1)[:, ::-1]
+        counts += [(largest >= observed).sum(axis=0), (alone >= observed).sum(axis=0)]
+    reached, reached_alone = counts / len(r)
     p = np.empty(r.shape[1])
     p[order] = np.maximum.accumulate(reached + n_untested * reached_alone)
     return np.minimum(p, 1.0)

@@ -3,11 +3,11 @@
 import pandas as pd
 
 from actstudy.analysis.questions.stats import censored_median
-from actstudy.contract.plan import Plan
+from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.schema import CELL, ENDED
 
-TIMES = ["run_id", "metric", "value", "step", "train_seconds"]  # what is read of `curves`
 TARGETS = [*CELL, "target", "n", "n_reached", "median_steps", "median_seconds"]
+TIMES = ["step", "train_seconds"]
 
 
 def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -17,31 +17,37 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: Plan) -> pd.DataFram
     Columns TARGETS.
     """
     rows = []
-    ended = runs.loc[runs["status"].isin(ENDED), [*CELL, "run_id"]]
-    by_run = {}
-    if len(ended):
-        of_val = curves.loc[curves["split"] == "val", TIMES]
-        by_run = dict(iter(of_val.groupby("run_id")))
-        curves = of_val
+    ended = runs[runs["status"].isin(ENDED)]
+    reached = {task: first_at(curves, task, settings) for task, settings in plan.tasks.items()}
     for cell, part in ended.groupby(CELL, sort=False):
-        settings = plan.tasks[cell[0]]
-        val = pd.concat([by_run.get(run, curves.head(0)) for run in part["run_id"]])
-        val = val[val["metric"] == settings.metric]
-        for target in settings.targets:
-            gain = settings.sign * (val["value"] - target)
-            first = val[gain >= 0].sort_values("step").groupby("run_id").first()
+        for target, first in reached[cell[0]]:
             at_target = first.reindex(part["run_id"])
             rows.append(
                 {
                     **dict(zip(CELL, cell, strict=True)),
                     "target": target,
                     "n": len(part),
-                    "n_reached": len(first),
+                    "n_reached": int(at_target["step"].notna().sum()),
                     "median_steps": median_time(at_target["step"]),
                     "median_seconds": median_time(at_target["train_seconds"]),
                 }
             )
     return pd.DataFrame(rows, columns=TARGETS)
+
+
+def first_at(
+    curves: pd.DataFrame, task: str, settings: TaskPlan
+) -> list[tuple[float, pd.DataFrame]]:
+    """Each target, and by run of a task when val reaches it: TIMES of those that do."""
+    if not len(curves):
+        return [(target, pd.DataFrame(columns=TIMES)) for target in settings.targets]
+    of_task = curves[(curves["task"] == task) & (curves["split"] == "val")]
+    val = of_task[of_task["metric"] == settings.metric].sort_values("step", kind="stable")
+    reached = []
+    for target in settings.targets:
+        gain = settings.sign * (val["value"] - target)
+        reached.append((target, val[gain >= 0].groupby("run_id")[TIMES].first()))
+    return reached
 
 
 def median_time(times: pd.Series) -> float | None:

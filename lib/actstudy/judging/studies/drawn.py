@@ -9,6 +9,7 @@ import pandas as pd
 from actstudy.analysis import scale
 from actstudy.analysis.explorer import forest, lines
 from actstudy.analysis.explorer.figure import (
+    LINE,
     Choice,
     Drawing,
     Option,
@@ -62,8 +63,7 @@ def differences(plan: Plan, task: str, frame: pd.DataFrame, names: Sequence[str]
         f"{seeds(frame['n'].astype(int))} per row, of seeds that both have and that saw the same "
         f"batches; {better} is better. Bars are 95% Student t intervals, each of its row alone: "
         "no test is made. Small dots are single seeds, the words say whether both studies have "
-        f"the same verdict. The band is the margin, {size.amount(settings.margin)}. Click a row "
-        "for its runs."
+        f"the same verdict. The band is the margin, {size.amount(settings.margin)}."
     )
     others = [Option(name, name, {"other": name}) for name in frame["other"].unique()]
     return Drawing(
@@ -71,6 +71,7 @@ def differences(plan: Plan, task: str, frame: pd.DataFrame, names: Sequence[str]
         task=task,
         title=f"Differences from {names[0]}",
         caption=text,
+        hint="Click a row for its runs.",
         chart=forest.chart(plan.levels, size.factor, settings.margin, f"difference{unit}"),
         data={
             "contrasts": source("pairs_of_cells", MAX_ROWS, task=task),
@@ -92,13 +93,14 @@ def sides(plan: Plan, task: str, frame: pd.DataFrame, names: Sequence[str]) -> D
     unit = f", {size.unit}" if size.unit else ""
     text = (
         f"{settings.title}: mean test {metric}{unit}, {seeds(frame['n'].astype(int))} per mark; "
-        "bars are one standard deviation over seeds to each side. Click a mark for its runs."
+        "bars are one standard deviation over seeds to each side."
     )
     return Drawing(
         name="sides",
         task=task,
         title=f"Test {metric} of each study",
         caption=text,
+        hint="Click a mark for its runs.",
         chart=chart_of_sides(names, size.factor, f"test {metric}{unit}"),
         data={"sides": source("sides", MAX_ROWS * len(names), task=task)},
         main="sides",
@@ -136,7 +138,7 @@ def curves(plan: Plan, task: str, frame: pd.DataFrame, names: Sequence[str]) -> 
     settings = plan.tasks[task]
     text = (
         f"{settings.title}: mean learning curves, {seeds(frame['n'].astype(int))} per line, as far "
-        "as all seeds of a cell go; colours are levels, dashes studies. Click a line for its runs."
+        "as all seeds of a cell go, with a dot per evaluation; colours are levels, dashes studies."
     )
     there = [name for name in frame["metric"].unique() if name not in lines.NOT_CHOSEN]
     metrics = sorted(there, key=lambda name: name != settings.metric)
@@ -148,6 +150,7 @@ def curves(plan: Plan, task: str, frame: pd.DataFrame, names: Sequence[str]) -> 
         task=task,
         title="Mean learning curves",
         caption=text,
+        hint="Click a line for its runs.",
         chart=chart_of_curves(plan, names),
         data={"means": source("mean_curves", lines.MAX_POINTS, task=task)},
         main="means",
@@ -166,16 +169,17 @@ def chart_of_curves(plan: Plan, names: Sequence[str]) -> alt.LayerChart:
     dashes = [DASHES[place % len(DASHES)] for place in range(len(names))]
     dash = alt.Scale(domain=list(names), range=dashes)
     tooltip = [alt.Tooltip(f"{name}:N") for name in ("study", "level", "group", "n")]
-    line = (
-        alt.Chart(rows("means"))
-        .mark_line(strokeWidth=2.2)
-        .encode(
-            x=alt.X("step:Q", title=lines.AXES["step"]),
-            y=alt.Y("mean:Q", title="value", scale=alt.Scale(zero=False)),
-            color=colour(plan),
-            strokeDash=alt.StrokeDash("study:N", title="study", scale=dash),
-            detail=["group:N"],
-            tooltip=tooltip,
-        )
-    )
-    return alt.LayerChart(layer=[line], width="container", height=lines.HEIGHT)
+    own: dict[str, Any] = {
+        "x": alt.X("step:Q", title=lines.AXES["step"]),
+        "y": alt.Y("mean:Q", title="value", scale=alt.Scale(zero=False)),
+        "color": colour(plan, LINE),
+        "detail": ["group:N", "study:N"],
+        "tooltip": tooltip,
+    }
+    means = alt.Chart(rows("means"))
+    dashes_of_studies = alt.StrokeDash("study:N", title="study", scale=dash)
+    layers = [
+        means.mark_line(strokeWidth=2.2).encode(strokeDash=dashes_of_studies, **own),
+        means.mark_circle(size=lines.EVALUATION, opacity=1).encode(**own),
+    ]
+    return alt.LayerChart(layer=layers, width="container", height=lines.HEIGHT)

@@ -13,7 +13,7 @@ from actstudy.analysis.markdown import listed
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import Plan
 from actstudy.contract.schema import CELL
-from actstudy.judging.studies import besides, drawn
+from actstudy.judging.studies import besides, drawn, recipes
 from actstudy.judging.studies import page as markdown_page
 from actstudy.judging.studies.beside import Study
 from actstudy.judging.studies.page import Comparison
@@ -73,7 +73,7 @@ def of_share(
     return page.whole(
         page.Shell(
             title=columns.displayed(f"{listed(names)} side by side"),
-            notes=Markup(),
+            notes=warnings(comparisons),
             facts=Markup("{} studies, compared with {}").format(len(names), first.name),
             titles={task: settings.title for task, settings in plan.tasks.items()},
             parts=there,
@@ -82,6 +82,14 @@ def of_share(
             model=model,
         )
     )
+
+
+def warnings(comparisons: Sequence[Comparison]) -> Markup:
+    """What stands on top of the page: the studies whose data differ, task by task."""
+    texts = []
+    for first, other, _, recipe, _ in comparisons:
+        texts += recipes.other_data(recipe, first.name, other.name)
+    return Markup("\n").join(Markup("<p>Other data: {}</p>").format(text) for text in texts)
 
 
 def plan_of(comparisons: Sequence[Comparison]) -> Plan:
@@ -112,7 +120,7 @@ def frames_of(comparisons: Sequence[Comparison]) -> dict[str, pd.DataFrame]:
     if "places" in frames["runs"]:
         own = frames["runs"].dropna(subset=["places"])
         frames["groups"] = datasets.groups(Tables(comparisons[0].first.plan, {"runs": own}))
-        frames["runs"] = datasets.with_words(own)
+        frames["runs"] = datasets.with_words(frames["runs"])
     return frames
 
 
@@ -131,7 +139,7 @@ def joined(by_study: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def runs_of(study: Study) -> pd.DataFrame:
     """A study's runs, with the command that runs each again if the tables say how each ended."""
     runs = study.runs
-    if not {"reason", "places"} <= set(runs):
+    if "reason" not in runs:
         return runs
     return runs.assign(rerun=datasets.commands(runs, study.plan))
 

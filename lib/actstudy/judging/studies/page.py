@@ -85,6 +85,8 @@ def of_pair(comparison: Comparison) -> list[str]:
     """The lines of one comparison."""
     first, other, cells, recipe, notes = comparison
     lines = [f"## {prose(other.name)} minus {prose(first.name)}", ""]
+    for sentence in recipes.other_data(recipe, first.name, other.name):
+        lines += [f"**Other data.** {prose(sentence)}", ""]
     lines += ["### What differs", "", markdown(recipe, SAME_RECIPE), ""]
     for note in notes:
         lines += [f"- {prose(note)}"]

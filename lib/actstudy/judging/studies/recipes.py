@@ -13,6 +13,8 @@ FIELDS_COMPARED = [*FIELDS, COMPARED, "activation_args", "code"]
 ORIGINS = {"commits": "commit", "devices": "device", "versions": "versions", "ended": "last run"}
 OF_ORIGIN = ["status", "git_commit", "git_dirty", "device", "versions", "ended"]
 NOT_KNOWN = "not known"
+DATASET = "dataset"
+DIGEST = "content of data (sha)"
 MAX_VALUES = 4  # of a field, that a table lists
 
 
@@ -32,13 +34,39 @@ def differences(first: Study, other: Study, task: str) -> list[dict[str, str]]:
     own_plan, other_plan = (study.plan.tasks[task] for study in (first, other))
     for name in ("baseline", "margin"):
         pairs[name] = ([str(getattr(own_plan, name))], [str(getattr(other_plan, name))])
-    pairs["content of data (sha)"] = (data(first, task), data(other, task))
+    pairs[DIGEST] = (data(first, task), data(other, task))
     rows = []
     for what, (own, others) in pairs.items():
         if own != others:
             words = {first.name: listed(own), other.name: listed(others)}
             rows.append({"task": task, "what": what, **words})
     return rows
+
+
+def other_data(rows: Sequence[dict[str, str]], first: str, other: str) -> list[str]:
+    """A sentence per task whose data differ in two studies, or may do so.
+
+    rows: of `differences`; first, other: the names of the studies.
+    """
+    sentences = []
+    by_task: dict[str, dict[str, dict[str, str]]] = {}
+    for row in rows:
+        by_task.setdefault(row["task"], {})[row["what"]] = row
+    for task, by_what in by_task.items():
+        row = by_what.get(DATASET) or by_what.get(DIGEST)
+        if not row:
+            continue
+        if row["what"] == DIGEST and NOT_KNOWN in (row[first], row[other]):
+            sentences.append(
+                f"{task}: it is not known whether {first} and {other} have the same data; if not, "
+                "every difference is one of the data too."
+            )
+            continue
+        sentences.append(
+            f"{task}: the data are not the same, {row[first]} in {first} and {row[other]} in "
+            f"{other}: every difference is one of the data too."
+        )
+    return sentences
 
 
 def values(study: Study, task: str, cells: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

@@ -1,0 +1,25 @@
+"""What stands for the executor where the plug-in of Slurm is not installed."""
+
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import AbstractExecutor
+from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
+
+common_settings = CommonSettings(non_local_exec=True, implies_no_shared_fs=False)
+
+
+@dataclass
+class ExecutorSettings(ExecutorSettingsBase):
+    """No setting."""
+
+
+class Executor(AbstractExecutor):
+    """Refuses to start."""
+
+    def __new__(cls, *_: Any) -> NoReturn:
+        raise WorkflowError(
+            "executor: the package snakemake-executor-plugin-slurm is missing; "
+            "to fix: pip install -c envs/constraints.txt -e '.[study,cluster]'"
+        )

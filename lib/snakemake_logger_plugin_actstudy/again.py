@@ -1,0 +1,50 @@
+"""Commands that go on with a study, and what is said if its folder is locked."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+NAMING = ("--profile", "--workflow-profile", "--configfile", "--configfiles", "--config", "-C")
+UPDATED = " (update)"  # what Snakemake adds to the name of a file
+
+
+def command(words: Sequence[str], more: Sequence[str]) -> str:
+    """The snakemake of the same profile and study with other words; words: its command line."""
+    naming_words: list[str] = []
+    naming = False
+    for word in words[1:]:
+        if word.startswith("-"):
+            naming = word.partition("=")[0] in NAMING
+        if naming:
+            naming_words.append(word)
+    files = [word.removesuffix(UPDATED) for word in more]
+    return shlex.join(["snakemake", *files, *naming_words])
+
+
+def short(path: str) -> str:
+    """A path from the present folder on if it is in there."""
+    folder = Path.cwd()
+    return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
+
+
+def locked(words: Sequence[str]) -> str:
+    """A line on who has locked this folder, and how to go on; words: of the command line."""
+    import psutil  # late, as what follows: the study does not start
+
+    from actstudy.commands import processes
+
+    others = [pid for pid in processes.process_ids(processes.is_snakemake) if pid != os.getpid()]
+    if others:
+        began = datetime.fromtimestamp(psutil.Process(others[0]).create_time())
+        return (
+            f"actstudy: {Path.cwd()}: a snakemake runs here already (pid {others[0]}, since "
+            f"{began:%H:%M:%S}); to fix: wait until it ends, or stop it (kill {others[0]}), "
+            "then the same command"
+        )
+    return (
+        f"actstudy: {Path.cwd()}: locked by a snakemake that was killed, or that runs on another "
+        f"node; to fix, if none runs and `squeue --me` is empty: {command(words, ['--unlock'])}, "
+        "then the same command"
+    )

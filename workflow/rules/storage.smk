@@ -1,0 +1,71 @@
+# Object storage (docs/storage.md): with --default-storage-provider the files that jobs leave for jobs
+# on other machines are there; decisions, tables, figures and pages are made of them where you are.
+from snakemake.storage import flag_with_storage_object
+
+STORE = workflow.storage_registry.default_storage_provider
+PREFIX = (workflow.storage_settings.default_storage_prefix or "").rstrip("/")
+RUN_FILE = sealed.NAME if STORE else store.MANIFEST  # what stands for a run
+HOST_FLAGS = f"{JOBS.host_flags} --sealed" if STORE else JOBS.host_flags
+
+
+# Which rules' jobs go to other machines; those of all others run where snakemake does.
+SENT = (
+    "train",
+    "pack_",
+    "series_",
+    "prepare",
+    "reference",
+    "boundaries",
+    "parity",
+    "measure",
+)
+
+
+def object_of(path):
+    return STORE.object(f"{PREFIX}/{path}")
+
+
+def stored(path):
+    """A file of the storage, if there is one."""
+    if STORE is None or not isinstance(path, str):
+        return path if STORE is None else [stored(item) for item in path]
+    return flag_with_storage_object(path, object_of(path))
+
+
+def data_files(manifests):
+    """Prepared data as inputs of jobs: their manifest alone, which in a storage is the folder.
+
+    manifests: these, and other files, which stay as they are.
+    """
+    if STORE is None:
+        return manifests
+    data = f"{store.DATA}/"
+    return [
+        stored(str(Path(file).parent) if file.startswith(data) else file)
+        for file in manifests
+    ]
+
+
+def data_output(data):
+    """What preparing data leaves: in a storage all of it, here its manifest."""
+    folder = f"{store.DATA}/{data}"
+    return f"{folder}/{store.MANIFEST}" if STORE is None else stored(directory(folder))
+
+
+def run_files_of(runs):
+    """What stands for some runs."""
+    manifests = STUDY.files_of(runs)
+    if STORE is None:
+        return manifests
+    return [stored(str(Path(file).with_name(RUN_FILE))) for file in manifests]
+
+
+if STORE:
+    STORE.keep_local = True  # else prepared data would come anew for each job
+    # Snakemake would put every file there: what is not `stored` is of this machine.
+    workflow.modifier.path_modifier.apply_default_storage = lambda path: path
+    storage_link.join(Path(object_of(store.RESULTS).local_path()))
+    if workflow.is_main_process and ARE_RUN:
+        for note in sealed.cleared(store.RUNS):
+            object_of(note.with_name(sealed.NAME)).remove()
+            note.unlink()
