@@ -25,7 +25,8 @@ from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 PROGRAMS = ("snakemake", "actstudy")
 STARTS_NO_JOB = {"-n", "--dag", "--lint", "--report", "--unlock"}
 LATE = ("smart_open", "snakemake.report", "snakemake.storage", "yte")  # what starts import, too
-REGISTRIES = (  # of plugins; the project's own is a logger, of which each start asks anew
+EXECUTOR = "snakemake_executor_plugin_actstudy"  # of the copy
+REGISTRIES = (  # of plugins, but of loggers: the project has one, and each start asks anew
     ExecutorPluginRegistry,
     ReportPluginRegistry,
     SchedulerPluginRegistry,
@@ -63,6 +64,7 @@ def script(
 
     def run() -> None:
         _enter(folder, environment)
+        _find_executor()
         with job_forks.served(nested=True) as sys.executable:
             sys.argv = [str(file), *arguments]
             sys.orig_argv = [sys.executable, *sys.argv]
@@ -79,6 +81,8 @@ def _be(folder: Path, program: str, arguments: list[str], environment: Mapping[s
     sys.argv = [program, *arguments]
     sys.orig_argv = [sys.executable, "-m", program, *arguments]
     sys.modules["snakemake.shell"].STDOUT = sys.stdout  # which it has read at its import
+    if program == "snakemake":
+        _find_executor()
     _run(program)
 
 
@@ -90,6 +94,13 @@ def _enter(folder: Path, environment: Mapping[str, str]) -> None:
     job_forks.forget_project()
     places = environment["PYTHONPATH"].split(os.pathsep)
     sys.path[:] = [str(folder), *places, *[path for path in sys.path if path not in places]]
+
+
+def _find_executor() -> None:
+    """Have the project's executor from the copy, as Snakemake's start would."""
+    executors = ExecutorPluginRegistry()
+    executors.plugins.pop("actstudy", None)
+    executors.register_plugin(EXECUTOR, importlib.import_module(EXECUTOR))
 
 
 def _run(program: str) -> None:
