@@ -194,6 +194,7 @@ def main() -> None:
     parser.add_argument("--place", type=Path, help="where run folders stay (default: removed)")
     parser.add_argument("--out", type=Path, required=True, help="folder of scale.parquet")
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     out = arguments.out.resolve() / "scale.parquet"
     project = arguments.project.resolve()
     for runs in arguments.runs:

@@ -62,6 +62,9 @@ def test_only_a_job_that_lacked_memory_asks_for_more(monkeypatch):
     [
         ("SLURM status is: 'OUT_OF_MEMORY'", "", True),
         ("SLURM status is: 'FAILED'", "slurmstepd: error: Detected 1 oom-kill event(s)", True),
+        ("SLURM status is: 'FAILED'", "srun: error: n1: task 0: Out Of Memory", True),
+        ("SLURM status is: 'FAILED'", "error: Detected 1 oom_kill event in StepId=8.0.", True),
+        ("SLURM status is: 'FAILED'", "r1: out_of_memory, CUDA out of memory", False),
         ("SLURM status is: 'FAILED'", "actstudy: exit status 137: killed", True),
         ("SLURM status is: 'TIMEOUT'", "actstudy: results/x: No space left on device", False),
     ],
