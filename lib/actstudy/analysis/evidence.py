@@ -1,6 +1,7 @@
 """Which measured cells there are to answer from: tables of studies, a cell per group of runs."""
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -48,12 +49,12 @@ class Cell:
         """The study, its task and the group of cells: `verdicts, mlp, lr=tuned`."""
         return ", ".join(filter(None, [self.study, self.task, self.group]))
 
-    @property
+    @functools.cached_property
     def devices(self) -> list[str]:
         """The names of the devices that trained its runs."""
         return sorted(self.runs["device"].dropna().unique())
 
-    @property
+    @functools.cached_property
     def doubles(self) -> dict[str, str]:
         """Level -> the level that is the same function, of those without arguments."""
         plain = set(self.runs.loc[self.runs["activation_args"].isin(["{}"]), "level"])
