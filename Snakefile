@@ -66,7 +66,8 @@ try:
         AMISS = run_files.Amiss({}, {})  # a run is one file there
     jobs.check_sources(STUDY)
     framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
-    profile.check_resources(workflow.resource_settings, sys.argv)
+    if workflow.resource_settings.nodes is not None:  # a cluster, which jobs ask for them
+        profile.check_resources(workflow.resource_settings, sys.argv)
     if workflow.is_main_process and ARE_RUN:
         disk.check_room(STUDY)
 except (errors.StudyError, store.Damaged) as fault:
@@ -122,7 +123,9 @@ include: "workflow/rules/report.smk"
 
 
 if STORE:
-    workflow.localrules(*[r.name for r in workflow.rules if not r.name.startswith(SENT)])
+    workflow.localrules(
+        *[r.name for r in workflow.rules if not r.name.startswith(SENT)]
+    )
 
 
 # All files are named here: a deleted one would go unnoticed behind a finished summary. Tables of runs

@@ -32,7 +32,7 @@ def test_jobs_ask_for_what_such_runs_took(tmp_path, data_folder):
     minutes = needs.START_MINUTES + -(-2 * took.seconds * 3 // 60)
     assert resources["runtime"](3, 1) == min(90, minutes)
     assert resources["runtime"](1000_000, 1) == 90
-    assert resources["mem_mb"](1, 1) == pytest.approx(500 + 1.3 * took.megabytes, abs=1)
+    assert resources["mem_mb"](1, 1) == pytest.approx(200 + 1.3 * took.megabytes, abs=1)
     of_larger = profile.resources(lambda wildcards: [larger])
     assert (of_larger["runtime"](1, 1), of_larger["mem_mb"](1, 1)) == (90, 4000)
     row = {**store.summary_row(folder), "status": "out_of_memory"}
@@ -62,6 +62,9 @@ def test_only_a_job_that_lacked_memory_asks_for_more(monkeypatch):
     [
         ("SLURM status is: 'OUT_OF_MEMORY'", "", True),
         ("SLURM status is: 'FAILED'", "slurmstepd: error: Detected 1 oom-kill event(s)", True),
+        ("SLURM status is: 'FAILED'", "srun: error: n1: task 0: Out Of Memory", True),
+        ("SLURM status is: 'FAILED'", "error: Detected 1 oom_kill event in StepId=8.0.", True),
+        ("SLURM status is: 'FAILED'", "r1: out_of_memory, CUDA out of memory", False),
         ("SLURM status is: 'FAILED'", "actstudy: exit status 137: killed", True),
         ("SLURM status is: 'TIMEOUT'", "actstudy: results/x: No space left on device", False),
     ],

@@ -7,6 +7,7 @@ from runs import TINY
 from actstudy.commands import cost
 from actstudy.contract import host
 from actstudy.study import planning
+from actstudy.study.planning import run_spec
 
 
 @pytest.fixture
@@ -45,3 +46,25 @@ def test_runs_that_diverge_at_once_end_no_forecast(lines):
     printed = lines(0, timed=lambda *_: None, **TINY, seeds=4)
     assert printed[0] == "mlp: 8 runs, not timed: those that were tried diverged"
     assert printed[1].startswith("all: about ")
+
+
+class Trained(Exception):
+    """In place of a training: its spec."""
+
+
+@pytest.mark.parametrize(("warmup", "share"), [(2.0, cost.WARMING), (0.0, 1.0)])
+def test_a_run_with_warm_up_is_timed_at_the_rate_that_it_begins_with(
+    tmp_path, monkeypatch, warmup, share
+):
+    """ResNet-50 in fp16 diverges within 12 steps of the whole rate, and not with its warm-up."""
+
+    def train(spec, *_):
+        raise Trained(spec)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cost, "_train", train)
+    monkeypatch.setattr("actstudy.training.attempt.prepared", lambda *_: None)
+    spec = run_spec("mlp", 0, {**TINY, "activation": "relu", "lr": 0.5, "warmup": warmup})
+    with pytest.raises(Trained) as trained:
+        cost.measured(spec, None)
+    assert trained.value.args[0].lr == pytest.approx(0.5 * share)

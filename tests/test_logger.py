@@ -1,7 +1,12 @@
 """What `make study` shows of Snakemake's events."""
 
+import json
 import logging
 import os
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -83,7 +88,7 @@ def test_a_job_that_a_signal_has_stopped_is_silent(emit, status):
     assert fail(emit, how, ["results/runs/mlp/a/runs.parquet"]) == ""
 
 
-def test_failures_of_two_threads_are_told_apart(emit):
+def test_failures_of_two_threads_are_printed_apart(emit):
     for thread, status in ((1, 1), (2, 75)):
         cause = KILLED % f"returned non-zero exit status {status}"
         assert emit(LogEvent.ERROR, cause, thread=thread, exception="RuleException") == ""
@@ -137,6 +142,91 @@ def test_the_start_of_a_job_that_trains_nothing_is_said(emit):
     assert begin("prepare", data="mnist1d") == ""
 
 
+@pytest.fixture
+def lines(tmp_path, monkeypatch):
+    """A function that sends events to a handler which keeps lines, and returns these."""
+    monkeypatch.chdir(tmp_path)
+    handler = LogHandler(MockOutputSettings(), LogHandlerSettings(lines="logs/events.jsonl"))
+
+    def send(*events):
+        for event, fields in events:
+            record = logging.LogRecord("snakemake", logging.INFO, "", 1, "", (), None)
+            record.thread = 1
+            vars(record).update(event=event, **fields)
+            record.msg = fields.get("msg", "")
+            handler.handle(record)
+        return [json.loads(line) for line in Path("logs/events.jsonl").read_text().splitlines()]
+
+    return send
+
+
+RUN = "results/runs/mlp/relu-s0-0123"
+TRAIN = {
+    "jobid": 3,
+    "rule_name": "train",
+    "rule_msg": None,
+    "wildcards": {"task": "mlp", "id": "relu-s0-0123"},
+    "output": [f"{RUN}/manifest.json"],
+    "log": [],
+}
+
+
+def test_events_are_lines_of_json(lines):
+    printed = lines(
+        (LogEvent.RUN_INFO, {"stats": {"train": 2, "all": 1, "total": 3}}),
+        (LogEvent.JOB_INFO, TRAIN),
+        (LogEvent.JOB_FINISHED, {"job_id": 3}),
+        (LogEvent.PROGRESS, {"done": 1, "total": 3}),
+        (LogEvent.SHELLCMD, {"shellcmd": "x"}),
+    )
+    times = [datetime.fromisoformat(line.pop("time")) for line in printed]
+    assert times == sorted(times)
+    assert all(time.utcoffset() == timedelta(0) for time in times)
+    job = {"job": 3, "rule": "train", "wildcards": TRAIN["wildcards"], "output": TRAIN["output"]}
+    planned, started, finished, progress = printed
+    assert planned == {"event": "planned", "jobs": {"train": 2, "all": 1}}
+    assert started == {"event": "started", **job}
+    assert 0 <= finished.pop("seconds") < 5
+    assert finished == {"event": "finished", **job}
+    assert progress == {"event": "progress", "done": 1, "total": 3}
+
+
+def test_a_failed_job_says_how_it_ended(lines, capfd):
+    cause = KILLED % "died with <Signals.SIGKILL: 9>"
+    printed = lines(
+        (LogEvent.JOB_INFO, TRAIN),
+        (LogEvent.ERROR, {"msg": cause, "exception": "RuleException"}),
+        (LogEvent.JOB_ERROR, TRAIN),
+    )
+    assert [line["event"] for line in printed] == ["started", "failed"]
+    assert printed[-1]["ending"] == "died with <Signals.SIGKILL: 9>"
+    assert printed[-1]["rule"] == "train"
+    assert f"failed: train {RUN}" in capfd.readouterr().err  # people read on as before
+
+
+def test_lines_of_an_earlier_start_stay(lines, tmp_path):
+    (tmp_path / "logs/events.jsonl").write_text('{"event": "old"}\n')
+    assert [line["event"] for line in lines((LogEvent.JOB_INFO, TRAIN))] == ["old", "started"]
+
+
+def test_a_dry_run_writes_no_lines(tmp_path):
+    settings = MockOutputSettings()
+    settings.dryrun = True
+    assert LogHandler(settings, LogHandlerSettings(lines=str(tmp_path / "x"))).lines is None
+
+
+def test_snakemake_has_the_option(tmp_path):
+    """In Snakemake itself: the lines of a workflow of one job."""
+    (tmp_path / "Snakefile").write_text("rule one:\n    output: 'x'\n    shell: 'touch {output}'\n")
+    words = ["--cores", "1", "--logger", "actstudy", "--logger-actstudy-lines", "events.jsonl"]
+    command = [sys.executable, "-m", "snakemake", *words]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    printed = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert {"planned", "started", "finished", "progress"} == {line["event"] for line in printed}
+    (job,) = [line for line in printed if line["event"] == "finished"]
+    assert (job["rule"], job["output"]) == ("one", ["x"])
+
+
 WORDS = ["/x/snakemake", "--profile", "profiles/slurm", "-j", "5", "--configfile", "config/a.yaml"]
 ON_CLUSTER = pytest.mark.parametrize("emit", [LogHandlerSettings(progress=True)], indirect=True)
 
@@ -167,6 +257,18 @@ def test_a_failed_job_of_a_cluster_says_why_and_what_starts_it_again(
     assert line.endswith(
         "to start it again: snakemake results/runs/mlp/r1/manifest.json "
         "--profile profiles/slurm --configfile config/a.yaml"
+    )
+
+
+@ON_CLUSTER
+def test_a_refused_submission_is_slurms_reason_without_the_script(emit, monkeypatch):
+    monkeypatch.setattr("sys.argv", WORDS)
+    words = "SLURM sbatch failed. The error message was 'sbatch: error: a\nsbatch: error: b'.\n"
+    message = f"{words}    sbatch call:\n        sbatch x\n    sbatch script:\n#!/bin/sh\nexec x"
+    job = {"rule_name": "tables", "rule_msg": message, "output": [], "log": [], "jobid": 3}
+    assert emit(LogEvent.JOB_ERROR, "Error", **job) == (
+        "failed: tables (job 3): SLURM sbatch failed. "
+        "The error message was 'sbatch: error: a sbatch: error: b'.\n"
     )
 
 

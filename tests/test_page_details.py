@@ -47,8 +47,10 @@ def written(study):
 
 @pytest.fixture(scope="module")
 def figures(written):
-    parts = model(written)["parts"]
-    return {figure["name"]: figure for part in parts for figure in part["figures"]}
+    by_name = {}
+    for part in model(written)["parts"]:
+        by_name |= {figure["name"]: figure for figure in part["figures"]}
+    return by_name
 
 
 def test_a_number_is_rounded_alike_wherever_it_comes_from():
@@ -76,23 +78,23 @@ def test_captions_stand_alone(figures):
 
 def test_captions_say_of_which_runs_a_verdict_is(study, figures):
     contrasts = study.of("contrasts", "mlp")
-    held = contrasts[(contrasts["family"] == "primary") & (contrasts["condition"] != "")]
-    assert len(held)
-    for row in held.to_dict("records"):
+    conditional = contrasts[(contrasts["family"] == "primary") & (contrasts["condition"] != "")]
+    assert len(conditional)
+    for row in conditional.to_dict("records"):
         words = f"{row['level']}, {row['group']} against relu, {row['verdict']} {row['condition']}"
         assert words in figures["forest"]["caption"]
     assert "condition" in figures["forest"]["columns"]
     assert "condition" in figures["pairs"]["columns"]
-    many = pd.concat([held] * 9)
+    many = pd.concat([conditional] * 9)
     assert f"are {len(many)} of {len(many)} verdicts" in conditions.in_words(many)
-    assert conditions.in_words(held.assign(condition="")) == ""
+    assert conditions.in_words(conditional.assign(condition="")) == ""
 
 
 def test_a_pair_read_from_its_other_side_names_the_level_that_has_to_train(study):
     pairs = averages.pairs(study)
-    held = pairs[(pairs["condition"] != "") & pairs["verdict"].isin(["better", "worse"])]
-    assert set(held["turned"]) == {True, False}
-    for row in held.to_dict("records"):
+    conditional = pairs[(pairs["condition"] != "") & pairs["verdict"].isin(["better", "worse"])]
+    assert set(conditional["turned"]) == {True, False}
+    for row in conditional.to_dict("records"):
         words = "when it trains" if row["verdict"] == "better" else f"when {row['baseline']} trains"
         assert row["condition"] == words
 
@@ -132,7 +134,7 @@ def test_the_answers_of_a_page_have_headings_and_no_link_left_over(written):
     read = Page(written)
     assert "To decide what is open" in read.text
     assert not re.search(r"[.)] How\.", read.text)
-    assert '<h3>To decide what is open</h3>' in written
+    assert "<h3>To decide what is open</h3>" in written
 
 
 @pytest.mark.parametrize("kinds", [[None, None], ["process RSS", None]])

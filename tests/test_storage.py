@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 from project import Project
-from runs import ROOT, tiny
+from runs import ROOT, same_tables, tiny
 
 from actstudy.contract import sealed, spec, store
 from actstudy.contract.errors import StudyError
@@ -113,6 +113,25 @@ def test_a_cleared_run_is_trained_again_and_replaces_its_object(trained, second)
     assert not (run / sealed.CLEARED).exists()
     assert store.verifies(run)
     assert "rule train" not in trained[0].snakemake(*STORAGE, *PLANNED)
+
+
+def test_a_node_that_shares_no_disk_trains_from_the_storage(trained, tmp_path):
+    """By the command that executors send to a node: data come, one file goes, bits are equal."""
+    project = trained[0]
+    (run,) = [path for path in project.run_folders() if path.name.startswith("relu")]
+    (tmp_path / "node").mkdir()
+    (tmp_path / "third").mkdir()
+    node = Project(tmp_path / "node")
+    job = ("--target-jobs", f"train:task=mlp,id={run.name}", "--allowed-rules", "train")
+    words = ("--mode", "remote", "--force", "--nolock", "--no-hooks", "--cores", "1")
+    node.snakemake(*job, *words, *STORAGE, "--shared-fs-usage", "none")
+    folder = node.folder / run.relative_to(project.folder)
+    assert same_tables(folder, run)
+    assert (node.folder / "results/data/mnist1d/train_x.npy").is_file()
+    elsewhere = Project(tmp_path / "third")
+    elsewhere.snakemake(*STORAGE, "--cores", "2", "--until", "collect")
+    arrived = elsewhere.folder / folder.relative_to(node.folder) / sealed.NAME
+    assert arrived.read_bytes() == (folder / sealed.NAME).read_bytes()
 
 
 @pytest.fixture

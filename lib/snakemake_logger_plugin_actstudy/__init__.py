@@ -2,8 +2,8 @@
 
 A failed job is one line, and so is the start of one that trains nothing but takes a while; warnings
 and Snakemake's own errors are shown whole, all else is not. `make study` itself shows how far the
-runs are; on a cluster, `--logger-actstudy-progress` says it per job. Snakemake finds this package
-by its name.
+runs are; on a cluster, `--logger-actstudy-progress` says it per job. `--logger-actstudy-lines FILE`
+has every event of a job as a line of JSON, for programs. Snakemake finds this package by its name.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from snakemake_interface_logger_plugins.settings import LogHandlerSettingsBase
 from actstudy.cluster import logs
 
 from . import again
+from .lines import Lines
 
 STOPPED = (  # by a signal: a run, which says so itself, or another job, which begins again
     "returned non-zero exit status 75",
@@ -36,6 +37,7 @@ REDUNDANT = (  # said of failed jobs, each of which has its line
 )
 
 
+SUBMISSION = "\n    sbatch call:"  # before the whole batch script
 BEGUN = {  # rule -> what is said when a job of it begins
     "prepare": "preparing the data {data}",
     "parity": "comparing {cell} with torch",
@@ -68,6 +70,15 @@ class LogHandlerSettings(LogHandlerSettingsBase):
             "required": False,
         },
     )
+    lines: str | None = field(
+        default=None,
+        metadata={
+            "help": "File to which every event of a job is added, a line of JSON each",
+            "type": str,  # snakemake cannot read `str | None`
+            "env_var": False,
+            "required": False,
+        },
+    )
 
 
 class LogHandler(LogHandlerBase):
@@ -82,10 +93,15 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         self.causes: dict[int | None, str] = {}  # thread -> error of the job that fails there next
         self.progress = bool(getattr(self.settings, "progress", False))
+        file = getattr(self.settings, "lines", None)
+        self.lines = Lines(Path(file)) if file and not self.common_settings.dryrun else None
 
     def emit(self, record: LogRecord) -> None:
         try:
+            cause = self.causes.get(record.thread, "")
             self.write(self.text(record))
+            if self.lines:
+                self.lines.add(record, ending_of(cause))
         except Exception:  # else the thread that handles events would end
             self.handleError(record)
 
@@ -155,7 +171,8 @@ def failure(job: dict[str, Any], cause: str, words: Sequence[str] = ()) -> str:
     Its rule, folder, end, log with the last error there; words: of snakemake's command line, from
     which the command is made that starts it again.
     """
-    ending = " ".join((ending_of(cause) or job["rule_msg"] or "no reason given").split())
+    message = (job["rule_msg"] or "").partition(SUBMISSION)[0]
+    ending = " ".join((ending_of(cause) or message or "no reason given").split())
     if ending in STOPPED:
         return ""
     name = job["rule_name"]

@@ -13,7 +13,9 @@ for kind, name, members in [
             ancient(data_files(JOBS.inputs(*map(spec.run_id, members)))),
         output:
             [
-                update(stored(f"results/runs/{run.task_name}/{spec.run_id(run)}/{file}"))
+                update(
+                    stored(f"results/runs/{run.task_name}/{spec.run_id(run)}/{file}")
+                )
                 for run in members
                 for file in [*AMISS.names_gone(run), RUN_FILE]
             ],

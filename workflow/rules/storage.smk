@@ -9,7 +9,16 @@ HOST_FLAGS = f"{JOBS.host_flags} --sealed" if STORE else JOBS.host_flags
 
 
 # Which rules' jobs go to other machines; those of all others run where snakemake does.
-SENT = ("train", "pack_", "series_", "prepare", "reference", "boundaries", "parity", "measure")
+SENT = (
+    "train",
+    "pack_",
+    "series_",
+    "prepare",
+    "reference",
+    "boundaries",
+    "parity",
+    "measure",
+)
 
 
 def object_of(path):

@@ -1,5 +1,6 @@
 """How long the rest of a study's runs will take: one estimate, for `status` and `make study`."""
 
+import math
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from actstudy.study.jobs import packs_of
 from actstudy.study.planning import Study
 
 FAILED_STATES = (*FAILED, "damaged")
+MIN_TIMED = 3  # completed runs of a task, from which it is said how much they vary
 NOTE = "progress.json"  # written by a run that trains: seconds so far and seconds left
 
 
@@ -28,6 +30,7 @@ class Forecast:
     seconds: float  # of one process, tasks in `untimed` left out
     untimed: tuple[str, ...]  # tasks with runs left, of which none has been timed yet
     processes: int  # that share the work
+    error: float | None = None  # seconds of one process, as of `error_of`; None: not known
 
     def __str__(self) -> str:
         if not self.todo:
@@ -36,10 +39,17 @@ class Forecast:
         if not self.seconds:
             return f"no estimate: {untimed}"
         seconds = self.seconds / self.processes
-        text = f"about {duration(seconds)} left"
+        text = f"about {duration(seconds)} left{self.error_text}"
         if self.untimed:
             return f"{text} and more: {untimed}"
         return f"{text}, until {clock(seconds)}"
+
+    @property
+    def error_text(self) -> str:
+        """` (± 2 min)`: how far the estimate may be off; empty if that is not known."""
+        if self.error is None:
+            return ""
+        return f" (± {duration(self.error / self.processes)})"
 
 
 def folders_of(runs: Sequence[PlannedRun], root: Path = RUNS) -> dict[str, Path]:
@@ -64,6 +74,20 @@ def seconds_left(todo: Collection[Path], running: Collection[Path], done: Sequen
     return rest + sum(float(note["seconds_left"]) for note in begun)
 
 
+def error_of(n_todo: int, done: Sequence[float]) -> float | None:
+    """Two standard errors of what `n_todo` runs take together; None if it cannot be known.
+
+    done: seconds of n completed runs, with a standard deviation s. Those to come vary by
+    `s sqrt(n_todo)`, and their mean is known up to `s / sqrt(n)`: together
+    `2 s sqrt(n_todo + n_todo^2 / n)`. What machines and settings change is not in it.
+    """
+    if not n_todo:
+        return 0.0
+    if len(done) < MIN_TIMED:
+        return None
+    return 2 * statistics.stdev(done) * math.sqrt(n_todo + n_todo**2 / len(done))
+
+
 def total(
     todo: Mapping[str, Collection[Path]],
     running: Collection[Path],
@@ -85,7 +109,19 @@ def total(
         if folders and not of_task:
             untimed.append(task)
     n_todo = sum(map(len, todo.values()))
-    return Forecast(n_todo, seconds, tuple(untimed), processes)
+    error = total_error({task: len(todo[task]) for task in todo}, done)
+    return Forecast(n_todo, seconds, tuple(untimed), processes, error)
+
+
+def total_error(todo: Mapping[str, int], done: Mapping[str, Sequence[float]]) -> float | None:
+    """The errors of all tasks together, as `error_of`; None if that of one is not known."""
+    squares = 0.0
+    for task, n_todo in todo.items():
+        error = error_of(n_todo, done.get(task, ()))
+        if error is None:
+            return None
+        squares += error**2
+    return math.sqrt(squares)
 
 
 @dataclass(frozen=True)

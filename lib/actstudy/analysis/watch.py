@@ -91,12 +91,15 @@ class Watch:
         """Folders of the runs that train now."""
         return [self.folders[run] for run, state in self.states.items() if state == "running"]
 
-    def forecast(self) -> forecast.Forecast:
-        """What is left to train."""
+    def forecast(self, task: str = "") -> forecast.Forecast:
+        """What is left to train, of a task or of all, then with the comparisons with torch."""
         jobs = set()
-        todo: dict[str, list[Path]] = {task: [] for task in self.study.tasks}
-        done: dict[str, list[float]] = {task: [] for task in self.study.tasks}
+        tasks = [task] if task else [*self.study.tasks]
+        todo: dict[str, list[Path]] = {name: [] for name in tasks}
+        done: dict[str, list[float]] = {name: [] for name in tasks}
         for run, folder in self.folders.items():
+            if folder.parent.name not in todo:
+                continue
             if self.states.get(run, "running") in ("running", TRAINED_AGAIN):
                 todo[folder.parent.name].append(folder)
                 jobs.add(self._jobs[run])
@@ -104,7 +107,8 @@ class Watch:
                 done[folder.parent.name].append(forecast.seconds_of(self._rows[run]))
         processes = min(max(self._processes, default=self._room), max(len(jobs), 1))
         rest = forecast.total(todo, self.running, done, processes)
-        return dataclasses.replace(rest, seconds=rest.seconds + self.comparisons.seconds)
+        more = 0.0 if task else self.comparisons.seconds
+        return dataclasses.replace(rest, seconds=rest.seconds + more)
 
     def counts(self) -> str:
         """How many runs have completed, failed, diverged or are damaged, and what is compared."""

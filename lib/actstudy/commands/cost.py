@@ -22,6 +22,7 @@ from actstudy.study.planning import Study
 
 WINDOW = 4  # steps between evaluations; the first window, of setting up, is not timed
 STEPS = 3 * WINDOW
+WARMING = 1e-3  # of the rate: what a run with warm-up begins with; the whole at once may diverge
 MAX_SHAPES = 3  # networks that are timed per task, evenly spaced over those that it asks for
 
 
@@ -99,7 +100,10 @@ def measured(spec: RunSpec, study: Study) -> Cost | None:
     data = store.DATA / data_name(spec)
     if not (data / store.MANIFEST).is_file():
         attempt.prepared(data.name, data)
-    short = dataclasses.replace(spec, steps=STEPS, epochs=None, warmup=0.0, eval_every=WINDOW)
+    lr = WARMING * spec.lr if spec.warmup else spec.lr
+    short = dataclasses.replace(
+        spec, steps=STEPS, epochs=None, warmup=0.0, lr=lr, eval_every=WINDOW
+    )
     with tempfile.TemporaryDirectory(prefix="actstudy-cost-") as folder:
         _train(short, Path(folder), study)
         run = Path(folder, run_id(short))

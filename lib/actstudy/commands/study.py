@@ -17,8 +17,6 @@ from actstudy.study.notices import notices
 from actstudy.study.owner import check_owner
 from actstudy.study.planning import Study, load
 
-CLEAR = "\033[H\033[2J"  # of a terminal: to its top left, then empty
-
 
 def add_config_flag(parser: Parser) -> None:
     """The study file."""
@@ -62,7 +60,9 @@ def add_status_flags(parser: Parser) -> None:
 
 def status(arguments: argparse.Namespace) -> int:
     """Print what is done, running and still to do; 1 if a run failed."""
+    from actstudy.analysis import live
     from actstudy.analysis.status import status as describe
+    from actstudy.analysis.watch import Watch
 
     if arguments.watch is not None and not arguments.watch >= 1:
         got = f"got {arguments.watch:g}; allowed: at least 1"
@@ -70,12 +70,14 @@ def status(arguments: argparse.Namespace) -> int:
     _go_to_results(arguments)
     study = planned(arguments)
     _notify(study)
+    if arguments.watch and sys.stdout.isatty():
+        live.show(Watch(study), arguments.watch)
     text, failed = describe(study)
     print(text, flush=True)
     while arguments.watch and "all: nothing left" not in text:
         time.sleep(arguments.watch)
         text, failed = describe(study)
-        print(f"{CLEAR if sys.stdout.isatty() else ''}{text}", flush=True)
+        print(text, flush=True)
     return int(failed)
 
 

@@ -19,6 +19,6 @@ def join(copies: Path) -> None:
     except FileExistsError:
         if copies.resolve() != store.RESULTS.resolve():
             raise StudyError(
-                f"{copies}: got other files; allowed: a link to {store.RESULTS}; to fix: remove it, "
-                "as its files are in the storage"
+                f"{copies}: got other files; allowed: a link to {store.RESULTS}; to fix: remove "
+                "it, as its files are in the storage"
             ) from None
