@@ -66,8 +66,7 @@ try:
         AMISS = run_files.Amiss({}, {})  # a run is one file there
     jobs.check_sources(STUDY)
     framework_checks.check_installed(STUDY.possible + STUDY.tuning, STUDY.file)
-    if workflow.resource_settings.nodes is not None:  # a cluster, which jobs ask for them
-        profile.check_resources(workflow.resource_settings, sys.argv)
+    profile.check_resources(workflow.resource_settings, sys.argv)
     if workflow.is_main_process and ARE_RUN:
         disk.check_room(STUDY)
 except (errors.StudyError, store.Damaged) as fault:

@@ -31,6 +31,7 @@ CHAPTERS = {  # caption -> its pages in the site's source -> their names in the 
     "Reference": {
         "docs/commands.md": "Commands and data sets",
         "docs/cluster.md": "On a cluster",
+        "docs/storage.md": "Object storage, containers",
         "docs/config.md": "Keys of a study file",
         "config/index.md": "Study files of the project",
         "docs/metrics.md": "Metrics and probes",

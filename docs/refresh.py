@@ -34,6 +34,7 @@ import quoted_losses
 import quoted_recipes
 import quoted_scale
 import quoted_sensitivity
+import quoted_storage
 import simulated
 import simulated_gate
 import simulated_judge
@@ -160,6 +161,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "track3_steps": quoted_judge.steps,
     "side_by_side": quoted_compare.side_by_side,
     "reader_speed": quoted_judge.speed,
+    "storage_cost": quoted_storage.cost,
     "scale": quoted_scale.scale,
     "scale_far": quoted_scale.scale_far,
 }

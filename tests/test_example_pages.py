@@ -75,7 +75,7 @@ def test_without_runs_a_page_says_what_is_missing_and_nothing_that_is_not_so(tmp
     summary.write(own, page.parent / "figures", page)
     text = page.read_text(encoding="utf-8") + page.with_name("details.md").read_text("utf-8")
     assert own.lacks in text
-    assert "the comparisons with gelu are not kept here" in text
+    assert "The comparisons with gelu are not kept here" in text
     assert not re.search(r"stall|No run has completed|has none|no level to compare", text)
     names = [part.name for part in parts.parts(own, ["runs"], [])]
     assert not {"health", "cost", "targets", "depth"} & set(names)

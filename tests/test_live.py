@@ -36,7 +36,7 @@ def end(watch, task, names, seconds=10.0):
         watch._rows[run] = {"status": name, "train_seconds": seconds}
 
 
-def shown(watch):
+def drawn(watch):
     """The table as lines of a wide terminal."""
     stream = io.StringIO()
     Console(file=stream, width=150).print(live.table(watch))
@@ -48,14 +48,14 @@ def test_a_row_counts_the_runs_of_its_task(watch):
     mlp, vision = live.rows(watch)
     assert mlp.cells()[:-1] == ["mlp", "2 of 10", "1", "2", "1", "4"]
     assert vision.cells()[:-1] == ["vision", "0 of 4", "", "", "", "4"]
-    assert vision.left == "no estimate: no run of vision has been timed yet"
+    assert vision.rest == "no estimate: no run of vision has been timed yet"
 
 
 def test_a_table_has_every_task_the_disk_and_the_gpus(watch, monkeypatch):
     monkeypatch.setattr(host, "gpus", lambda: ["GPU-1", "GPU-2"])
     monkeypatch.setattr(host, "load", lambda gpu: host.Load(1, 93 if gpu == "GPU-1" else 7))
     end(watch, "mlp", ["completed"] * 3)
-    text = shown(watch)
+    text = drawn(watch)
     assert "study made: 3 of 14 runs completed" in text
     assert re.search(r"mlp +3 of 10 +7 +about 35 s left \(± 0 s\)", text), text
     assert re.search(r"disk: [\d.]+ of \d+ GB free", text)
@@ -63,7 +63,7 @@ def test_a_table_has_every_task_the_disk_and_the_gpus(watch, monkeypatch):
 
 
 def test_a_table_says_nothing_of_gpus_that_are_not_there(watch):
-    assert "GPU" not in shown(watch)
+    assert "GPU" not in drawn(watch)
 
 
 def test_the_error_is_two_standard_errors_of_the_sum():

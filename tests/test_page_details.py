@@ -36,8 +36,8 @@ def study(tmp_path_factory):
     """Three activations at two depths."""
     folder = tmp_path_factory.mktemp("details")
     axes = {"activation": ["tanh", "relu", "gelu"], "depth": [2, 20]}
-    made = study_of(folder, {"baseline": "relu", "axes": axes, "tasks": {"mlp": BLOCK}})
-    return build(made, folder, ending, lambda spec: SHIFTS.get(spec.activation, 0))
+    planned = study_of(folder, {"baseline": "relu", "axes": axes, "tasks": {"mlp": BLOCK}})
+    return build(planned, folder, ending, lambda spec: SHIFTS.get(spec.activation, 0))
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +119,9 @@ def test_the_first_screen_says_how_every_level_stands(study):
     frames = {**study.frames}
     for name in ("contrasts", "cells", "runs"):
         frames[name] = frames[name][frames[name]["group"] == "depth=2"]
-    one = Tables(study.plan, frames)
-    text = recommendation.in_short(one, "mlp")
-    mean = one.reported("mlp").set_index("level").loc["relu", "mean"]
+    shallow = Tables(study.plan, frames)
+    text = recommendation.in_short(shallow, "mlp")
+    mean = shallow.reported("mlp").set_index("level").loc["relu", "mean"]
     assert f"; relu has {100 * mean:.2f}%; " in text
     assert "Use tanh rather than relu (+" in text
     assert "undecided: gelu; margin: 1 point." in text

@@ -152,12 +152,12 @@ def test_two_processes_at_once_make_one_copy(data_folder, disk):
     processes = [context.Process(target=_load, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()
-    said = [out.get(timeout=60) for _ in range(3)]
+    words = [out.get(timeout=60) for _ in range(3)]
     for process in processes:
         process.join()
         assert process.exitcode == 0
-    assert said.count("copied") == 1
-    assert said.count(prepared.load(data_folder).sha256) == 2
+    assert words.count("copied") == 1
+    assert words.count(prepared.load(data_folder).sha256) == 2
 
 
 def test_a_copy_that_is_being_made_is_waited_for(data_folder, disk):

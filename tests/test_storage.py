@@ -80,7 +80,8 @@ def test_a_second_folder_trains_nothing_and_has_equal_tables(trained, second):
 
 
 def test_runs_that_have_come_are_those_that_were_trained(trained, second):
-    first, other = trained[0], second[0]
+    first = trained[0]
+    other = second[0]
     for run in first.run_folders():
         arrived = other.folder / run.relative_to(first.folder)
         for name in (*store.FILES, "spec.json", "environment.json", "log.txt"):

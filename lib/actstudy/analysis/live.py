@@ -21,12 +21,12 @@ NOT_WAITING = ("completed", "running", "failed", "diverged")
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a task: how many of its runs are how, and how long the rest takes."""
+    """What is known of a task: how many of its runs are how, and how long those to come take."""
 
     task: str
     total: int
     counts: Counter[str]  # of completed, running, failed, diverged; all other runs wait
-    left: str
+    rest: str
 
     @property
     def waiting(self) -> int:
@@ -35,10 +35,10 @@ class Row:
 
     def cells(self) -> list[str]:
         """The entries of the table's row, in the order of COLUMNS."""
-        numbers = [self.counts[name] for name in NOT_WAITING[1:]]
-        shown = [str(number) if number else "" for number in (*numbers, self.waiting)]
+        numbers = [*map(self.counts.__getitem__, NOT_WAITING[1:]), self.waiting]
+        texts = [f"{number or ''}" for number in numbers]
         done = f"{self.counts['completed']} of {self.total}"
-        return [visible(self.task), done, *shown, self.left]
+        return [visible(self.task), done, *texts, self.rest]
 
 
 def rows(watch: Watch) -> list[Row]:
@@ -51,7 +51,9 @@ def _row(watch: Watch, task: str) -> Row:
     counts: Counter[str] = Counter()
     for run in folders:
         name = watch.states.get(run, "waiting")
-        counts["failed" if name in FAILED or name.startswith("damaged") else name] += 1
+        if name in FAILED or name.startswith("damaged"):
+            name = "failed"
+        counts[name] += 1
     rest = watch.forecast(task)
     return Row(task, len(folders), counts, str(rest) if rest.todo else "")
 

@@ -21,8 +21,8 @@ def in_words(rows: pd.DataFrame) -> str:
         return ""
     if len(conditional) > MAX_NAMED:
         return (
-            f" Of runs that train alone are {len(conditional)} of {len(rows)} verdicts, those with a "
-            "condition in the table."
+            f" Of runs that train alone are {len(conditional)} of {len(rows)} verdicts, those "
+            "with a condition in the table."
         )
     texts = []
     for row in conditional.to_dict("records"):
