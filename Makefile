@@ -23,8 +23,7 @@ test: .venv/test-installed
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m snakefmt --check Snakefile workflow
-	.venv/bin/python -m mypy
-	.venv/bin/python -m pytest -n auto
+	.venv/bin/python -m mypy & types=$$!; .venv/bin/python -m pytest -n auto; tests=$$?; wait $$types && exit $$tests
 
 .venv/study-installed: $(PINS)
 	@$(ALONE) sh envs/install.sh '.[study]'

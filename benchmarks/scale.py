@@ -6,7 +6,8 @@
 Each step is a process of its own over run folders that no training wrote (`run_folders`): the dry
 run of snakemake, `status` at first and again, the tables at first, again, and after one seed more,
 figures, summary and the page to explore, and `snakemake` from the runs to the last page, then with
-nothing left to do. --evaluations measures longer curves. Rows of other --code in the file stay.
+nothing left to do, and what it does itself for the tables. --evaluations measures longer curves.
+Rows of other --code in the file stay.
 """
 
 import argparse
@@ -85,6 +86,13 @@ def workflow_command(project: Path, file: Path) -> list[str]:
     return ["-m", "snakemake", *snakefile, *profile, "--configfile", str(file)]
 
 
+def notes_command(project: Path, workflow: Sequence[str]) -> list[str]:
+    """The workflow without what the job of the tables does: Snakemake's own part of it."""
+    has_collect = "rule collect:" in (project / "workflow/rules/tables.smk").read_text()
+    between = ["collect"] if has_collect else []
+    return [*workflow, "--touch", "--forcerun", "tables", *between]
+
+
 def tables_command(project: Path, file: Path) -> list[str]:
     """The rule `tables` of a study, without references."""
     sha256 = planning.load(file).plan().sha256
@@ -154,6 +162,7 @@ def measure(
             provide(folder)
         take("snakemake, tables", workflow)
         take("snakemake, nothing new", workflow)
+        take("snakemake, notes on tables", notes_command(project, workflow))
         if "tables, one more seed" in steps:
             file = study_file(folder, runs, SEEDS + 1)
             run_folders.write(planning.load(file), folder / store.RUNS, evaluations)
@@ -163,7 +172,8 @@ def measure(
 
 STEPS = ["plan", "status, first", "status", "plan, all done", "tables, first"]
 STEPS += ["tables, nothing new", "figures", "summary", "explorer"]
-STEPS += ["snakemake, tables", "snakemake, nothing new", "tables, one more seed"]
+STEPS += ["snakemake, tables", "snakemake, nothing new", "snakemake, notes on tables"]
+STEPS += ["tables, one more seed"]
 
 
 def exponents(frame: pd.DataFrame) -> pd.DataFrame:
@@ -194,6 +204,7 @@ def main() -> None:
     parser.add_argument("--place", type=Path, help="where run folders stay (default: removed)")
     parser.add_argument("--out", type=Path, required=True, help="folder of scale.parquet")
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     out = arguments.out.resolve() / "scale.parquet"
     project = arguments.project.resolve()
     for runs in arguments.runs:

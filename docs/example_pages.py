@@ -45,14 +45,14 @@ def write(name: str) -> Path:
         if not (folder / kept_tables.WHOLE).is_dir():
             write_tables(own, folder / "tables")
     pages = [folder / name for name in ("summary.md", "details.md", "claims.md")]
-    before = {page: page.read_text(encoding="utf-8") if page.is_file() else "" for page in pages}
+    before = {page: page.read_text(encoding="utf-8") for page in filter(Path.is_file, pages)}
     if len(own.frames["claims"]):
         text = ledger.render(own, folder / "figures", pages[2])
         pages[2].write_text(text, encoding="utf-8")
     summary.write(own, folder / "figures", pages[0], partial=kept_tables.is_partial(own))
     for page in filter(Path.is_file, pages):
         text = page.read_text(encoding="utf-8").replace(EXPLORER, "`explorer.html`").rstrip()
-        is_same = WRITTEN.sub("", text) == WRITTEN.sub("", before[page].rstrip())
+        is_same = WRITTEN.sub("", text) == WRITTEN.sub("", before.get(page, "").rstrip())
         page.write_text(before[page] if is_same else f"{text}\n", encoding="utf-8")
     return pages[0]
 
@@ -75,9 +75,9 @@ def write_tables(own: Tables, folder: Path) -> None:
     for name in kept_tables.COMPUTED:
         path = folder / f"{name}.csv"
         frame = own.frames[name]
-        kept = kept_tables.kept_table(folder.parent, name)
-        is_old = kept is not None and list(kept.columns) != list(frame.columns)
-        if is_old or (kept is None and name in NEW_TABLES):
+        stored = kept_tables.kept_table(folder.parent, name)
+        is_old = stored is not None and list(stored.columns) != list(frame.columns)
+        if is_old or (stored is None and name in NEW_TABLES):
             header = {key: f"{key} [{unit}]" for key, unit in UNITS.items() if key in frame}
             write_csv(frame, path, header)
     latex.write(own, folder)

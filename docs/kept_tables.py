@@ -8,7 +8,6 @@ Without runs what is missing is empty, and the pages say so.
 import dataclasses
 import functools
 import json
-from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -62,26 +61,28 @@ def read(name: str) -> Tables:
     folder = EXAMPLES / name
     if (folder / WHOLE / "plan.json").is_file():
         whole = tables.read(folder / WHOLE)
-        return dataclasses.replace(whole, lacks=lacks(whole, whole.frames))
+        return dataclasses.replace(whole, lacks=lacks(whole))
     plan = plan_of(name)
-    kept = {}
+    stored = {}
     for table in tables.NAMES:
         frame = kept_table(folder, table)
         if frame is not None and not (table == "findings" and is_of_old_rules(frame)):
-            kept[table] = frame
-    frames = {table: like_today(kept.get(table), table) for table in tables.NAMES}
-    frames["runs"] = runs_of(plan, kept)
+            stored[table] = frame
+    frames = {table: like_today(stored.get(table), table) for table in tables.NAMES}
+    frames["runs"] = runs_of(plan, stored)
     has_runs = has_results(Tables(plan, frames))
     if has_runs:
-        frames |= computed(frames, plan, kept)
-    if "incomplete" not in kept:
-        own = frames["runs"][frames["runs"]["status"] != "completed"]
-        frames["incomplete"] = own[[*CELL, "seed", "run_id", "status", "reason"]]
-    there = {*kept, *COMPUTED} if has_runs else kept.keys() - {"runs"}
+        frames |= computed(frames, plan, stored)
+    others = frames["runs"][frames["runs"]["status"] != "completed"]
+    frames["incomplete"] = others[[*CELL, "seed", "run_id", "status", "reason"]]
+    there = {*stored, *COMPUTED} if has_runs else stored.keys() - {"runs"}
+    if frames["pareto"].empty:
+        there -= {"pareto"}
     note = folder / ORIGIN
     origin = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else None
-    own = Tables(plan, frames, origin=origin)
-    return dataclasses.replace(own, lacks=lacks(own, there))
+    absent = frozenset(table for table in tables.NAMES if table not in there)
+    own = Tables(plan, frames, absent, origin=origin)
+    return dataclasses.replace(own, lacks=lacks(own))
 
 
 def plan_of(name: str) -> Plan:
@@ -146,24 +147,25 @@ def like_today(frame: pd.DataFrame | None, table: str) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def runs_of(plan: Plan, kept: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def runs_of(plan: Plan, stored: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The table `runs`: rows of the plan with what is kept of them.
 
     Without their status all runs completed but those of the table `incomplete`.
     """
     planned = pd.DataFrame(plan.runs)
-    own = kept.get("runs", planned[["run_id"]])
+    own = stored.get("runs", planned[["run_id"]])
     if "status" not in own:
-        columns = ["run_id", "status", "reason"]
-        others = kept.get("incomplete", pd.DataFrame(columns=columns))[columns]
-        own = own.merge(others, on="run_id", how="left")
-        own["status"] = own["status"].fillna("completed")
+        key = [*CELL, "seed"]  # not its id, which another version of the recipe changes
+        columns = [*key, "status", "reason"]
+        others = like_today(stored.get("incomplete"), "incomplete")[columns]
+        ends = planned[["run_id", *key]].merge(others, on=key, how="left").drop(columns=key)
+        own = own.merge(ends.fillna({"status": "completed"}), on="run_id")
     own = own.drop(columns=planned.columns.drop("run_id").intersection(own.columns))
     return like_today(planned.merge(own, on="run_id"), "runs")
 
 
 def computed(
-    frames: dict[str, pd.DataFrame], plan: Plan, kept: dict[str, pd.DataFrame]
+    frames: dict[str, pd.DataFrame], plan: Plan, stored: dict[str, pd.DataFrame]
 ) -> dict[str, pd.DataFrame]:
     """Those tables of the kept runs that are not kept with today's columns."""
     without = pd.DataFrame(columns=["run_id", "task", "group", "level", "seed"])
@@ -174,7 +176,7 @@ def computed(
         own["pareto"] = pareto(own["runs"], plan)
     values = seed_values(own, plan)
     of_baseline = contrasts.contrasts(own, plan, values)
-    own["contrasts"] = kept_columns(of_baseline, kept.get("contrasts"))
+    own["contrasts"] = kept_columns(of_baseline, stored.get("contrasts"))
     own["differences"] = seed_differences(own["contrasts"], plan, values)
     of_activations = activation_contrasts(own, plan)
     own["activation_contrasts"], own["activation_differences"] = of_activations
@@ -182,15 +184,15 @@ def computed(
     return {
         table: own[table]
         for table in COMPUTED
-        if not is_whole(kept.get(table), list(today()[table].columns))
+        if not is_whole(stored.get(table), list(today()[table].columns))
     }
 
 
-def kept_columns(table: pd.DataFrame, kept: pd.DataFrame | None) -> pd.DataFrame:
+def kept_columns(table: pd.DataFrame, stored: pd.DataFrame | None) -> pd.DataFrame:
     """The table `contrasts`, computed, with those of its columns that are kept."""
-    if kept is None:
+    if stored is None:
         return table
-    there = like_today(kept, "contrasts")[table.columns.intersection(kept.columns)]
+    there = like_today(stored, "contrasts")[table.columns.intersection(stored.columns)]
     new = table[[*KEY, *table.columns.difference(there.columns)]]
     return new.merge(there, on=KEY, how="left", validate="one_to_one")[table.columns]
 
@@ -205,16 +207,13 @@ def is_partial(own: Tables) -> bool:
     return bool((own.frames["runs"]["status"] == "missing").any())
 
 
-def lacks(own: Tables, there: Collection[str]) -> str:
-    """The sentence on what a study's pages lack; empty if its tables are whole.
-
-    there: the tables that are kept, or computed of what is kept.
-    """
+def lacks(own: Tables) -> str:
+    """The sentence on what a study's pages lack; empty if its tables are whole."""
     missing = []
     for table, words in WORDS.items():
         is_asked = own.plan.tuning or table != "tuning"
         may_be_empty = table == "findings"  # nothing was amiss
-        is_there = table in there and (may_be_empty or len(own.frames[table]) > 0)
+        is_there = table not in own.absent and (may_be_empty or len(own.frames[table]) > 0)
         if is_asked and not is_there:
             missing.append(words)
     return f"{LACKS}{listed(missing)}" if missing else ""

@@ -1,7 +1,7 @@
 """Tables of docs/recipes.md, from benchmarks/results/recipes.parquet and kept tables."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -72,9 +72,14 @@ def words(recipe: str) -> str:
 
 
 def searched() -> str:
-    """What was tried: recipes, activations, runs and hours, by study."""
+    """What was tried for the default study: recipes, activations, runs and hours, by study."""
+    return tried(GRIDS)
+
+
+def tried(studies: Iterable[str]) -> str:
+    """Recipes, activations, runs and hours, a row per study."""
     rows = []
-    for study in GRIDS:
+    for study in studies:
         frame = stored(study)
         possible = planning.load(ROOT / f"config/recipes/{study}.yaml").possible
         counts = [frame[name].nunique() for name in ("recipe", "activation")]

@@ -27,6 +27,7 @@ import quoted
 import quoted_compare
 import quoted_contrastive
 import quoted_frameworks
+import quoted_full
 import quoted_guide
 import quoted_judge
 import quoted_losses
@@ -128,6 +129,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "recipes_effects": quoted_recipes.effects,
     "recipes_choice": quoted_recipes.choice,
     "default_levels": quoted_recipes.default_levels,
+    "full_searched": quoted_full.searched,
+    "full_levels": quoted_full.levels,
+    "full_trails": quoted_full.trails,
+    "full_hours": quoted_full.hours,
+    "full_transfers": quoted_full.transfers,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,

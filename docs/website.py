@@ -2,6 +2,7 @@
 
 python docs/website.py            build/site/index.html, of all pages below docs/ and README.md
 python docs/website.py FOLDER     the same in FOLDER, which is replaced
+    --explorers NAME...           explorers of these example studies alone, which takes less time
 
 It needs the extra `site`. A broken link or anchor ends it with 1, and the site that was there
 stays. A page that chapters.py does not name comes last. The pages are those that a code host shows:
@@ -16,7 +17,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import chapters
@@ -110,12 +111,12 @@ def write_source(folder: Path) -> None:
 
 
 def explored() -> dict[str, str]:
-    """The folder of each example study in the site -> its name among those of kept_tables."""
+    """The folder of each example study in the site -> its name in STUDIES."""
     return {Path(EXAMPLES, name).as_posix(): name for name in STUDIES}
 
 
-def write_explorers(folder: Path) -> None:
-    """Write the explorer of each example study, from the tables that documents keep of it."""
+def write_explorers(folder: Path, names: Collection[str]) -> None:
+    """Write the explorers of example studies, from the tables that documents keep of them."""
     import kept_tables  # late: these take longer than all other imports
 
     from actstudy.analysis.explorer import page
@@ -123,6 +124,8 @@ def write_explorers(folder: Path) -> None:
     folder = folder.resolve()
     with contextlib.chdir(ROOT):  # where study files are named from
         for study, name in explored().items():
+            if name not in names:
+                continue
             own = kept_tables.read(name)
             path = folder / study / EXPLORER
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,8 +133,11 @@ def write_explorers(folder: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def build(site: Path) -> int:
-    """Build the site in a folder, which is replaced if nothing fails; the exit status."""
+def build(site: Path, explorers: Collection[str] = tuple(STUDIES)) -> int:
+    """Build the site in a folder, which is replaced if nothing fails; the exit status.
+
+    explorers: the names of the example studies that get one.
+    """
     from sphinx.cmd.build import build_main
 
     site.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +147,7 @@ def build(site: Path) -> int:
         write_source(source)
         status = build_main(["-qW", "--keep-going", "-c", str(THEME), str(source), str(draft)])
         if status == 0:
-            write_explorers(draft)
+            write_explorers(draft, explorers)
             shutil.rmtree(draft / ".doctrees")
             shutil.rmtree(site, ignore_errors=True)
             draft.rename(site)
@@ -152,13 +158,14 @@ def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("site", nargs="?", type=Path, default=SITE, help="the folder, replaced")
+    parser.add_argument("--explorers", nargs="+", choices=STUDIES, default=[*STUDIES])
     arguments = parser.parse_args()
     missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
     if missing:
         print(f"actstudy: {missing[0]}: not installed; to fix: make site", file=sys.stderr)
         return 2
     try:
-        status = build(arguments.site)
+        status = build(arguments.site, arguments.explorers)
     except StudyError as error:  # of the tables of the explorer
         print(f"actstudy: {error}; then python docs/refresh.py --from results", file=sys.stderr)
         return 2

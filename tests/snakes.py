@@ -23,8 +23,10 @@ from snakemake_interface_scheduler_plugins.registry import SchedulerPluginRegist
 from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
 PROGRAMS = ("snakemake", "actstudy")
+STARTS_NO_JOB = {"-n", "--dag", "--lint", "--report", "--unlock"}
 LATE = ("smart_open", "snakemake.report", "snakemake.storage", "yte")  # what starts import, too
-REGISTRIES = (  # of plugins; the project's own is a logger, of which each start asks anew
+EXECUTOR = "snakemake_executor_plugin_actstudy"  # of the copy
+REGISTRIES = (  # of plugins, but of loggers: the project has one, and each start asks anew
     ExecutorPluginRegistry,
     ReportPluginRegistry,
     SchedulerPluginRegistry,
@@ -50,7 +52,7 @@ def called(
     PYTHONPATH is what runs.
     """
     prepare()
-    if program == "snakemake" and "-n" not in arguments:
+    if program == "snakemake" and STARTS_NO_JOB.isdisjoint(arguments):
         job_forks.prepare()
     return forked(arguments, partial(_be, folder, program, list(arguments), environment))
 
@@ -62,6 +64,7 @@ def script(
 
     def run() -> None:
         _enter(folder, environment)
+        _find_executor()
         with job_forks.served(nested=True) as sys.executable:
             sys.argv = [str(file), *arguments]
             sys.orig_argv = [sys.executable, *sys.argv]
@@ -78,6 +81,8 @@ def _be(folder: Path, program: str, arguments: list[str], environment: Mapping[s
     sys.argv = [program, *arguments]
     sys.orig_argv = [sys.executable, "-m", program, *arguments]
     sys.modules["snakemake.shell"].STDOUT = sys.stdout  # which it has read at its import
+    if program == "snakemake":
+        _find_executor()
     _run(program)
 
 
@@ -91,9 +96,18 @@ def _enter(folder: Path, environment: Mapping[str, str]) -> None:
     sys.path[:] = [str(folder), *places, *[path for path in sys.path if path not in places]]
 
 
+def _find_executor() -> None:
+    """Have the project's executor from the copy, as Snakemake's start would."""
+    executors = ExecutorPluginRegistry()
+    executors.plugins.pop("actstudy", None)
+    executors.register_plugin(EXECUTOR, importlib.import_module(EXECUTOR))
+
+
 def _run(program: str) -> None:
     """Run a program of this process's arguments."""
-    if program == "snakemake":
+    if program == "snakemake" and not STARTS_NO_JOB.isdisjoint(sys.argv):
+        snakemake.cli.main()
+    elif program == "snakemake":
         with job_forks.served() as sys.executable:
             snakemake.cli.main()
     else:

@@ -366,7 +366,7 @@ def test_seeds_that_are_added_later_train_alone(project, monkeypatch):
     project.call(*pages)
     first = stamps()
     assert len(first) == 6
-    assert "no verdict from 3 seeds: it takes at least 5." in page()
+    assert "No verdict from 3 seeds: it takes at least 5." in page()
     assert "Nothing to be done" in project.call(*pages)
 
     file.write_text(STUDY.replace("SEEDS", "6"))

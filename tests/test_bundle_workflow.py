@@ -16,9 +16,9 @@ ACTSTUDY = (sys.executable, "-m", "actstudy")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, data_folder):
     """A project whose smoke study has run."""
-    study = Project(tmp_path_factory.mktemp("project"))
+    study = Project(tmp_path_factory.mktemp("project"), [data_folder])
     study.snakemake("--cores", "2")
     return study
 
@@ -45,6 +45,7 @@ def test_runs_that_have_arrived_are_not_trained(project, tmp_path):
             "prepare",
             "reference",
             "boundaries",
+            "collect",
             "tables",
             "figures_study",
             "explorer",

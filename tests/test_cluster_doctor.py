@@ -189,11 +189,16 @@ def test_a_time_that_no_job_can_ask_for_is_refused(sound, word):
     assert str(refused.value).startswith("set-resources: train: ")
 
 
+def test_one_machine_asks_nobody_for_time():
+    machine = SimpleNamespace(nodes=None, default_resources=SimpleNamespace(args=["runtime=x"]))
+    assert profile.check_resources(machine, []) is None
+
+
 def settings(defaults, by_rule) -> SimpleNamespace:
     """Resources as snakemake has them."""
     rules = {rule: SimpleNamespace(args=args) for rule, args in by_rule.items()}
     known = SimpleNamespace(args=defaults)
-    return SimpleNamespace(default_resources=known, _parsed_overwrite_resources=rules)
+    return SimpleNamespace(nodes=9, default_resources=known, _parsed_overwrite_resources=rules)
 
 
 def test_a_time_with_a_unit_is_in_minutes(sound):

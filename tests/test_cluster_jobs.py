@@ -7,12 +7,14 @@ from collections import Counter
 import pytest
 import yaml
 from project import Project
-from runs import quiet, run, tiny
+from runs import ROOT, quiet, run, tiny
+from snakemake_interface_common.exceptions import WorkflowError
 
 from actstudy.cluster import logs, needs
 from actstudy.contract import store
 from actstudy.contract.spec import run_id
 from actstudy.study import jobs, planning, series
+from snakemake_executor_plugin_actstudy import missing
 
 
 def test_jobs_ask_for_what_such_runs_took(tmp_path, data_folder):
@@ -32,7 +34,7 @@ def test_jobs_ask_for_what_such_runs_took(tmp_path, data_folder):
     minutes = needs.START_MINUTES + -(-2 * took.seconds * 3 // 60)
     assert resources["runtime"](3, 1) == min(90, minutes)
     assert resources["runtime"](1000_000, 1) == 90
-    assert resources["mem_mb"](1, 1) == pytest.approx(500 + 1.3 * took.megabytes, abs=1)
+    assert resources["mem_mb"](1, 1) == pytest.approx(200 + 1.3 * took.megabytes, abs=1)
     of_larger = profile.resources(lambda wildcards: [larger])
     assert (of_larger["runtime"](1, 1), of_larger["mem_mb"](1, 1)) == (90, 4000)
     row = {**store.summary_row(folder), "status": "out_of_memory"}
@@ -62,6 +64,9 @@ def test_only_a_job_that_lacked_memory_asks_for_more(monkeypatch):
     [
         ("SLURM status is: 'OUT_OF_MEMORY'", "", True),
         ("SLURM status is: 'FAILED'", "slurmstepd: error: Detected 1 oom-kill event(s)", True),
+        ("SLURM status is: 'FAILED'", "srun: error: n1: task 0: Out Of Memory", True),
+        ("SLURM status is: 'FAILED'", "error: Detected 1 oom_kill event in StepId=8.0.", True),
+        ("SLURM status is: 'FAILED'", "r1: out_of_memory, CUDA out of memory", False),
         ("SLURM status is: 'FAILED'", "actstudy: exit status 137: killed", True),
         ("SLURM status is: 'TIMEOUT'", "actstudy: results/x: No space left on device", False),
     ],
@@ -70,6 +75,17 @@ def test_a_lack_of_memory_is_known_by_slurm_or_by_the_log(tmp_path, message, log
     (tmp_path / "7.log").write_text(log)
     paths = [tmp_path / "7.log", tmp_path / "gone.log"]
     assert logs.is_out_of_memory(message, paths) == lacked
+
+
+def test_without_the_plug_in_of_slurm_the_executor_says_what_is_missing():
+    """Snakemake imports it at each start, on one machine too: it must not fail there."""
+    with pytest.raises(WorkflowError, match="snakemake-executor-plugin-slurm is missing; to fix"):
+        missing.Executor(None, None)
+    assert missing.common_settings.non_local_exec
+    settings = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    words = [key.removeprefix("actstudy-") for key in settings if key.startswith("actstudy-")]
+    names = [field.name.replace("_", "-") for field in dataclasses.fields(missing.ExecutorSettings)]
+    assert sorted(words) == sorted(names)
 
 
 def test_series_of_a_cluster_follow_from_the_study_alone():

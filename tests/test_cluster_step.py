@@ -1,10 +1,12 @@
 """A Slurm job from the executor to its command, and in the queue; Slurm's programs are faked."""
 
+import asyncio
 import io
 import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ import pytest
 from fake_slurm import plant
 from runs import ROOT
 
-from actstudy.cluster import queue, step
+from actstudy.cluster import needs, queue, step
 
 pytest.importorskip("snakemake_executor_plugin_slurm", reason="extra `cluster`")
 from snakemake.io import AnnotatedString, flag
@@ -132,6 +134,53 @@ def test_a_batch_script_holds_the_job(monkeypatch):
     text = executor.format_job_exec(job(shellcmd=shellcmd)).replace("-m actstudy.cluster.step", "-")
     done = subprocess.run(["sh"], input=text, capture_output=True, text=True, check=True)
     assert json.load(io.StringIO(done.stdout))["command"] == f"set -euo pipefail;  {shellcmd}"
+
+
+def test_what_ends_is_noted(monkeypatch, tmp_path):
+    """A lack of memory for the next try; logs of earlier tries go when one goes well."""
+    monkeypatch.setattr(needs, "OUT_OF_MEMORY", Counter())
+    ended = []
+    for name in ("error", "success"):
+        method = f"report_job_{name}"
+        monkeypatch.setattr(direct.slurm.Executor, method, lambda *_, **__: ended.append(1))
+    executor = direct.Executor.__new__(direct.Executor)
+    executor.workflow = SimpleNamespace(executor_settings=SimpleNamespace(keep_successful_logs=0))
+    logs = [tmp_path / f"{number}.log" for number in (7, 8)]
+    for log in logs:
+        log.write_text("slurmstepd: error: Detected 1 oom-kill event(s)")
+    info = SimpleNamespace(job=job(), aux={"slurm_logfile": logs[1]})
+    executor.report_job_error(info, msg="FAILED", aux_logs=[str(logs[0]), None])
+    assert needs.OUT_OF_MEMORY == {"a": 1, "b": 1}
+    executor.report_job_success(info)
+    assert list(tmp_path.iterdir()) == []
+    assert len(ended) == 2
+
+
+def test_ended_jobs_are_noticed_within_half_a_minute(monkeypatch):
+    """However long none has ended."""
+
+    async def all_run(self, jobs):
+        for one_job in jobs:
+            yield one_job
+        self.next_seconds_between_status_checks += 100
+
+    monkeypatch.setattr(direct.slurm.Executor, "check_active_jobs", all_run)
+    executor = direct.Executor.__new__(direct.Executor)
+    executor._next_seconds_between_status_checks = 5
+
+    async def still_running():
+        return [info async for info in executor.check_active_jobs(["a", "b"])]
+
+    assert asyncio.run(still_running()) == ["a", "b"]
+    assert executor.next_seconds_between_status_checks == direct.MAX_PAUSE
+
+
+def test_no_account_is_guessed(monkeypatch):
+    """Slurm's default account needs no question, which a Slurm without accounting answers badly."""
+    executor = direct.Executor.__new__(direct.Executor)
+    monkeypatch.setattr(direct.slurm.Executor, "get_account_arg", lambda *_: iter([" -A ml"]))
+    assert next(executor.get_account_arg(job())) == ""
+    assert next(executor.get_account_arg(job(resources={"slurm_account": "ml"}))) == " -A ml"
 
 
 def test_status_lists_the_jobs_of_this_study_alone(sound, monkeypatch):

@@ -33,8 +33,15 @@ return nodes.filter((node) => {
   return scrolls && node.offsetParent !== null && !node.matches('.reach[tabindex="0"]');
 }).map((node) => node.outerHTML.slice(0, 80));
 """
-TITLES = "return [...document.querySelectorAll('.chart svg .role-axis-title')].map((t) => t.textContent)"
+TITLES = """
+const titles = [...document.querySelectorAll('.chart svg .role-axis-title')];
+return titles.map((title) => title.textContent);
+"""
 DOTS = "return document.querySelectorAll('.chart svg .role-mark.mark-symbol path').length"
+TEXTS = r"""
+return arguments[0].map((text) => [inLatex(text), toCsv(['a'], [[text]]).split('\n')[1]]);
+"""
+STYLE = "const own = getComputedStyle(document.body); return [own.color, own.backgroundColor]"
 COPIES = (
     "window.copied = [];"
     "navigator.clipboard.writeText = async (text) => { window.copied.push(text); };"
@@ -174,8 +181,7 @@ def test_scripts_round_as_python_does(opened):
         script = "return arguments[0].map((value) => Number(fixed(value, arguments[1])) || 0)"
         own = browser.execute_script(script, values, digits)
         assert own == [scale.rounded(value, digits) for value in values]
-    texts = "return arguments[0].map((text) => [inLatex(text), toCsv(['a'], [[text]]).split('\\n')[1]])"
-    assert browser.execute_script(texts, ["-4.65 to +1.35", "+3.00 points", "=1+1", "-x"]) == [
+    assert browser.execute_script(TEXTS, ["-4.65 to +1.35", "+3.00 points", "=1+1", "-x"]) == [
         ["$-4.65$ to $+1.35$", "-4.65 to +1.35"],
         ["$+3.00$ points", "+3.00 points"],
         ["=1+1", "'=1+1"],
@@ -204,6 +210,5 @@ def test_a_dark_page_is_printed_black_on_white(browser, opened):
     assert browser.execute_script(COLOURS) == dark
     features = [{"name": "prefers-color-scheme", "value": "dark"}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
-    style = "const style = getComputedStyle(document.body); return [style.color, style.backgroundColor]"
-    assert browser.execute_script(style) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+    assert browser.execute_script(STYLE) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

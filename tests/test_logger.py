@@ -261,6 +261,18 @@ def test_a_failed_job_of_a_cluster_says_why_and_what_starts_it_again(
 
 
 @ON_CLUSTER
+def test_a_refused_submission_is_slurms_reason_without_the_script(emit, monkeypatch):
+    monkeypatch.setattr("sys.argv", WORDS)
+    words = "SLURM sbatch failed. The error message was 'sbatch: error: a\nsbatch: error: b'.\n"
+    message = f"{words}    sbatch call:\n        sbatch x\n    sbatch script:\n#!/bin/sh\nexec x"
+    job = {"rule_name": "tables", "rule_msg": message, "output": [], "log": [], "jobid": 3}
+    assert emit(LogEvent.JOB_ERROR, "Error", **job) == (
+        "failed: tables (job 3): SLURM sbatch failed. "
+        "The error message was 'sbatch: error: a sbatch: error: b'.\n"
+    )
+
+
+@ON_CLUSTER
 def test_progress_is_said_per_job(emit):
     assert emit(LogEvent.RUN_INFO, "Job stats", stats={"total": 9}) == "9 jobs to do\n"
     assert emit(LogEvent.PROGRESS, "", done=2, total=9) == "2 of 9 jobs done\n"

@@ -57,8 +57,9 @@ from actstudy.study import packs, planning
 from actstudy.study.grid import PlannedRun
 from actstudy.training import outcome
 from actstudy.training.batches import batches
+from actstudy.training.engine import autocast
 from actstudy.training.run import train
-from actstudy.training.wiring import make_job
+from actstudy.training.wiring import make_job, make_pack
 
 CPU = torch.device("cpu")
 
@@ -293,6 +294,18 @@ def test_probes_of_a_pack_are_those_of_the_plain_loop_in_bf16(tmp_path, data_fol
         run_tables(folder)["health"].to_pandas()["value"] for folder in (packed, tmp_path / "plain")
     )
     assert mine.to_numpy() == pytest.approx(theirs.to_numpy(), rel=0.1, abs=2e-2, nan_ok=True)
+
+
+def test_values_of_a_mixed_pack_have_the_type_of_each_alone(tmp_path, data, monkeypatch):
+    """On a GPU softplus answers in float32 under autocast: with it all of its company would."""
+    softplus = torch.nn.functional.softplus
+    monkeypatch.setattr(torch.nn.Softplus, "forward", lambda _, x: softplus(x.float()))
+    specs = [packed_spec(name, precision="bf16", pack_width=2) for name in ("relu", "softplus")]
+    pack = make_pack(specs, [tmp_path] * 2, data, torch.device("cpu"), quiet())
+    layers = []
+    with autocast(pack.spec, pack.device):
+        pack.model(torch.randn(2, 4, pack.model.stacked[0].shape[2]), layers)
+    assert {layer.post.dtype for layer in layers} == {torch.bfloat16}
 
 
 def test_images_of_several_channels_are_standardised_by_channel(data, tmp_path):

@@ -36,8 +36,8 @@ def study(tmp_path_factory):
     """Three activations at two depths."""
     folder = tmp_path_factory.mktemp("details")
     axes = {"activation": ["tanh", "relu", "gelu"], "depth": [2, 20]}
-    made = study_of(folder, {"baseline": "relu", "axes": axes, "tasks": {"mlp": BLOCK}})
-    return build(made, folder, ending, lambda spec: SHIFTS.get(spec.activation, 0))
+    planned = study_of(folder, {"baseline": "relu", "axes": axes, "tasks": {"mlp": BLOCK}})
+    return build(planned, folder, ending, lambda spec: SHIFTS.get(spec.activation, 0))
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,10 @@ def written(study):
 
 @pytest.fixture(scope="module")
 def figures(written):
-    parts = model(written)["parts"]
-    return {figure["name"]: figure for part in parts for figure in part["figures"]}
+    by_name = {}
+    for part in model(written)["parts"]:
+        by_name |= {figure["name"]: figure for figure in part["figures"]}
+    return by_name
 
 
 def test_a_number_is_rounded_alike_wherever_it_comes_from():
@@ -76,23 +78,23 @@ def test_captions_stand_alone(figures):
 
 def test_captions_say_of_which_runs_a_verdict_is(study, figures):
     contrasts = study.of("contrasts", "mlp")
-    held = contrasts[(contrasts["family"] == "primary") & (contrasts["condition"] != "")]
-    assert len(held)
-    for row in held.to_dict("records"):
+    conditional = contrasts[(contrasts["family"] == "primary") & (contrasts["condition"] != "")]
+    assert len(conditional)
+    for row in conditional.to_dict("records"):
         words = f"{row['level']}, {row['group']} against relu, {row['verdict']} {row['condition']}"
         assert words in figures["forest"]["caption"]
     assert "condition" in figures["forest"]["columns"]
     assert "condition" in figures["pairs"]["columns"]
-    many = pd.concat([held] * 9)
+    many = pd.concat([conditional] * 9)
     assert f"are {len(many)} of {len(many)} verdicts" in conditions.in_words(many)
-    assert conditions.in_words(held.assign(condition="")) == ""
+    assert conditions.in_words(conditional.assign(condition="")) == ""
 
 
 def test_a_pair_read_from_its_other_side_names_the_level_that_has_to_train(study):
     pairs = averages.pairs(study)
-    held = pairs[(pairs["condition"] != "") & pairs["verdict"].isin(["better", "worse"])]
-    assert set(held["turned"]) == {True, False}
-    for row in held.to_dict("records"):
+    conditional = pairs[(pairs["condition"] != "") & pairs["verdict"].isin(["better", "worse"])]
+    assert set(conditional["turned"]) == {True, False}
+    for row in conditional.to_dict("records"):
         words = "when it trains" if row["verdict"] == "better" else f"when {row['baseline']} trains"
         assert row["condition"] == words
 
@@ -117,9 +119,9 @@ def test_the_first_screen_says_how_every_level_stands(study):
     frames = {**study.frames}
     for name in ("contrasts", "cells", "runs"):
         frames[name] = frames[name][frames[name]["group"] == "depth=2"]
-    one = Tables(study.plan, frames)
-    text = recommendation.in_short(one, "mlp")
-    mean = one.reported("mlp").set_index("level").loc["relu", "mean"]
+    shallow = Tables(study.plan, frames)
+    text = recommendation.in_short(shallow, "mlp")
+    mean = shallow.reported("mlp").set_index("level").loc["relu", "mean"]
     assert f"; relu has {100 * mean:.2f}%; " in text
     assert "Use tanh rather than relu (+" in text
     assert "undecided: gelu; margin: 1 point." in text
@@ -132,7 +134,7 @@ def test_the_answers_of_a_page_have_headings_and_no_link_left_over(written):
     read = Page(written)
     assert "To decide what is open" in read.text
     assert not re.search(r"[.)] How\.", read.text)
-    assert '<h3>To decide what is open</h3>' in written
+    assert "<h3>To decide what is open</h3>" in written
 
 
 @pytest.mark.parametrize("kinds", [[None, None], ["process RSS", None]])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from made_up import study_of, write_run
 from project import Project
@@ -396,6 +397,14 @@ def test_thinned_rows_are_rows_of_the_whole_with_first_and_last(study, root, mon
     steps = spaced.groupby("run_id")["step"]
     assert (steps.min() == run_folders.BATCHES).all()
     assert (steps.max() == 6 * run_folders.BATCHES).all()
+
+
+def test_what_is_kept_of_a_part_does_not_hold_the_rest_of_it(study, root):
+    """A slice of texts, even of no row, would hold all of them: of each part, until the end."""
+    curves = build(study, root).frames["curves"]
+    whole = pa.array(curves["run_id"]).get_total_buffer_size()
+    for rows in (long_tables.best_of_val(curves), long_tables.reaching(curves, study.plan())):
+        assert pa.array(rows["run_id"]).get_total_buffer_size() < whole / 4
 
 
 def test_the_best_of_val_survives_thinning(study, root, monkeypatch):

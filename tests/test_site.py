@@ -15,10 +15,12 @@ from actstudy.contract.errors import StudyError
 pytest.importorskip("sphinx", reason="the extra `site` is not installed")
 sys.path.insert(0, str(ROOT / "docs"))
 import chapters
+import kept_tables
 import website
 
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "srcset"}
 EXPLORED = "docs/example/default/README.md"
+STUDIES_WITH = ["default", "gated"]  # example studies whose explorers this test has made
 pytestmark = pytest.mark.filterwarnings("ignore:.myst_parser")  # it calls what Sphinx will remove
 
 
@@ -46,7 +48,7 @@ class Page(html.parser.HTMLParser):
 def site(tmp_path_factory):
     """The site, as the command builds it."""
     folder = tmp_path_factory.mktemp("documents") / "site"
-    command = [sys.executable, "docs/website.py", str(folder)]
+    command = [sys.executable, "docs/website.py", str(folder), "--explorers", *STUDIES_WITH]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert str(folder / "index.html") in done.stdout
@@ -78,6 +80,8 @@ def test_every_link_of_a_page_leads_to_a_file_and_to_a_place_in_it(pages):
             if parts.scheme:
                 continue
             target = path.parent / urllib.parse.unquote(parts.path) if parts.path else path
+            if target.name == website.EXPLORER and target.parent.name not in STUDIES_WITH:
+                continue
             known = pages.get(target.resolve())
             is_there = known is None or not parts.fragment or parts.fragment in known.ids
             if not target.is_file() or not (is_there or parts.fragment.startswith("__")):
@@ -131,7 +135,7 @@ def small(tmp_path, monkeypatch):
     book = {"Start": {"index.md": "Home", **listed, "CHANGELOG.md": "Changes"}}
     monkeypatch.setattr(chapters, "CHAPTERS", book)
     monkeypatch.setattr(website, "ROOT", root)
-    monkeypatch.setattr(website, "write_explorers", lambda folder: None)
+    monkeypatch.setattr(website, "write_explorers", lambda folder, names: None)
     return root
 
 
@@ -187,7 +191,7 @@ def test_what_is_not_installed_is_named(monkeypatch, capsys):
 
 
 def test_a_table_that_the_explorer_lacks_is_named(tmp_path, small, monkeypatch, capsys):
-    def lack(folder):
+    def lack(folder, names):
         raise StudyError("runs.parquet: no such table; to fix: snakemake")
 
     monkeypatch.setattr(website, "write_explorers", lack)
@@ -282,6 +286,17 @@ def test_the_page_of_the_default_study_leads_to_its_explorer(opened):
     parts = wait(lambda: browser.execute_script(drawn))
     assert {"Answer", "Differences", "Curves", "Health"} <= set(parts)
     assert "160 of 160 runs" in browser.execute_script(TITLE)
+
+
+def test_each_example_study_leads_to_its_explorer(site, pages):
+    for study, name in website.explored().items():
+        for page in website.EXPLORED_PAGES:
+            links = pages[site / study / page.replace(".md", ".html")].links
+            assert "explorer.html" in links, study
+        explorer = site / study / website.EXPLORER
+        assert explorer.is_file() == (name in STUDIES_WITH)
+        if name in STUDIES_WITH:
+            assert kept_tables.read(name).lacks in explorer.read_text(encoding="utf-8")
 
 
 def test_the_reader_chooses_dark_pages(opened):

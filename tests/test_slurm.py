@@ -105,6 +105,9 @@ def interrupt(project: Project, slurm: slurm_cluster.Cluster) -> str:
 @pytest.mark.skipif(not importlib.util.find_spec(PLUGIN), reason=f"no {PLUGIN}: extra `cluster`")
 def test_a_study_trains_on_slurm(project, slurm, data_folder, tmp_path):
     """Each job sees the GPU that it was given; an interrupted one goes on; the bits are local's."""
+    page = project.folder / "results/short/summary.md"
+    page.parent.mkdir(parents=True)
+    page.touch()  # as another start has left it
     going = start(project, slurm, "--until", *jobs_of(project))
     job = interrupt(project, slurm)
     by_slurm = dict[str, set[str]]()
@@ -116,6 +119,8 @@ def test_a_study_trains_on_slurm(project, slurm, data_folder, tmp_path):
     going.kill()
     output = going.communicate()[0]
     assert going.returncode == 0, output
+    assert "Summary: results/short/summary.md" in output
+    assert "sacct" not in output
     assert "Restarts=1" in slurm.ask("scontrol", "show", "job", job)
     folders = project.run_folders()
     assert len(folders) == 4

@@ -132,7 +132,8 @@ def test_of_two_starts_of_a_run_one_trains(tmp_path, data_folder):
 
 
 def test_of_two_make_study_one_works(tmp_path):
-    assert doubles.double_study(tmp_path / "project") == []
+    with job_forks.served(anew=True) as python:
+        assert doubles.double_study(tmp_path / "project", python) == []
 
 
 def test_a_live_trainer_of_a_killed_snakemake_is_waited_for(tmp_path):

@@ -86,6 +86,32 @@ def test_a_target_redoes_tables_and_figures_only(project, edited):
     assert rules == {"tables", "figures_study", "summary", "explorer", "all"}
 
 
+SEEN = "results/smoke/collected/changed.txt"  # which stands between runs and tables
+
+
+def test_each_run_is_an_input_of_one_file_alone(project):
+    """Snakemake hashes inputs once per output, and writes them down with each."""
+    printed = project.snakemake("-n", "--quiet", "host", "--forceall")
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n    input: (.*)$", printed, re.M)
+    with_runs = {rule for rule, inputs in blocks if "results/runs" in inputs}
+    assert with_runs == {"collect", "all"}
+
+
+def test_what_was_seen_and_not_tabled_yet_is_tabled(project, restored):
+    """A workflow that was killed between the two: else tables without new runs would stay."""
+    restored(SEEN)
+    project.snakemake("--cores", "1", "--forcerun", "collect", "--", SEEN)
+    rules, ids = project.planned()
+    assert rules == {"tables", "figures_study", "summary", "explorer", "all"}
+    assert not ids
+
+
+def test_the_folder_of_what_was_collected_may_be_deleted(project, restored):
+    path = restored(SEEN)
+    path.unlink()
+    assert "Nothing to be done" in project.snakemake("-n")
+
+
 def test_a_comment_retrains_nothing(project, restored):
     for path in (project.folder / "lib").rglob("*.py"):
         restored(path).write_text(path.read_text() + "# a comment\n")

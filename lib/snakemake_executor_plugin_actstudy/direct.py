@@ -2,25 +2,26 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import snakemake_executor_plugin_slurm as slurm
 from snakemake.io import is_flagged
-from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_executor_plugin_slurm_jobstep import (
     get_cpu_setting,
     get_gpu_setting,
     get_node_setting,
 )
+from snakemake_interface_common.exceptions import WorkflowError
 
-from actstudy.cluster import logs, needs, queue
+from actstudy.cluster import logs, queue
 
 common_settings = slurm.common_settings
 MAX_SCRIPT = 2_000_000  # bytes: Slurm's own limit is 4 MB (max_script_size)
 MAX_COMMAND = 120_000  # bytes: Linux takes 128 kB per argument
+MAX_PAUSE = 30  # seconds between two questions for the state of jobs
 END = "END_OF_JOB"
 
 
@@ -33,6 +34,7 @@ class Executor(slurm.Executor):
     """Submits jobs whose batch script is a rule's own command, started by `cluster.step`."""
 
     run_uuid: str  # the name of its jobs
+    next_seconds_between_status_checks: float
 
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)
@@ -61,6 +63,13 @@ class Executor(slurm.Executor):
         python = shlex.quote(self.get_python_executable())
         return f"exec {python} -m actstudy.cluster.step <<'{END}'\n{content}\n{END}"
 
+    async def check_active_jobs(self, active_jobs: Any) -> AsyncIterator[Any]:
+        """The jobs that have not ended; the plug-in would ask ever later, up to 3 minutes."""
+        async for job_info in super().check_active_jobs(active_jobs):
+            yield job_info
+        pause = min(self.next_seconds_between_status_checks, MAX_PAUSE)
+        self.next_seconds_between_status_checks = pause
+
     def report_job_success(self, job_info: Any) -> None:
         """Remove the logs of tries that failed before, then as ever."""
         log = job_info.aux.get("slurm_logfile") if job_info.aux else None
@@ -73,6 +82,8 @@ class Executor(slurm.Executor):
         """Note jobs that had too little memory, then as ever."""
         files = [Path(log) for log in kwargs.get("aux_logs") or [] if log]
         if logs.is_out_of_memory(msg or "", files):
+            from actstudy.cluster import needs  # late: each start of Snakemake imports this file
+
             needs.note_out_of_memory(map(str, job_info.job.output))
         super().report_job_error(job_info, msg, **kwargs)
 

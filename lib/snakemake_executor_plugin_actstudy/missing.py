@@ -1,18 +1,25 @@
 """What stands for the executor where the plug-in of Slurm is not installed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import AbstractExecutor
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-common_settings = CommonSettings(non_local_exec=True, implies_no_shared_fs=False)
+common_settings = CommonSettings(
+    non_local_exec=True, implies_no_shared_fs=False, job_deploy_sources=False
+)
+KNOWN = {"help": "Of the package snakemake-executor-plugin-slurm, which is missing"}
 
 
 @dataclass
 class ExecutorSettings(ExecutorSettingsBase):
-    """No setting."""
+    """Those that profiles/slurm has: else snakemake would stop at them, and not say what lacks."""
+
+    requeue: bool = field(default=False, metadata=KNOWN)
+    status_command: str = field(default="squeue", metadata=KNOWN)
+    init_seconds_before_status_checks: int = field(default=40, metadata=KNOWN)
 
 
 class Executor(AbstractExecutor):

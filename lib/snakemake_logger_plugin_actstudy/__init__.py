@@ -37,6 +37,7 @@ REDUNDANT = (  # said of failed jobs, each of which has its line
 )
 
 
+SUBMISSION = "\n    sbatch call:"  # before the whole batch script
 BEGUN = {  # rule -> what is said when a job of it begins
     "prepare": "preparing the data {data}",
     "parity": "comparing {cell} with torch",
@@ -170,7 +171,8 @@ def failure(job: dict[str, Any], cause: str, words: Sequence[str] = ()) -> str:
     Its rule, folder, end, log with the last error there; words: of snakemake's command line, from
     which the command is made that starts it again.
     """
-    ending = " ".join((ending_of(cause) or job["rule_msg"] or "no reason given").split())
+    message = (job["rule_msg"] or "").partition(SUBMISSION)[0]
+    ending = " ".join((ending_of(cause) or message or "no reason given").split())
     if ending in STOPPED:
         return ""
     name = job["rule_name"]

@@ -101,12 +101,13 @@ def stale_lock(clone: Clone) -> None:
     (locks / "0.output.lock").write_text(f"{DATA[0]}\n")
 
 
-def double_study(folder: Path) -> list[str]:
+def double_study(folder: Path, python: str = "") -> list[str]:
     """What was wrong with two `make study` at once.
 
-    Empty if one works and the other says which one does.
+    Empty if one works and the other says which one does. python: the program that jobs run, else
+    the project's own.
     """
-    clone = Clone(folder, {"twice": GRID % 1000})
+    clone = Clone(folder, {"twice": GRID % 1000}, python=python)
     stale_lock(clone)
     both = [clone.start("twice", DATA) for _ in range(2)]
     statuses = sorted(one.wait() for one in both)

@@ -6,6 +6,7 @@ TABLES = registry.literal("analysis/tables.py", "NAMES")
 # has not made yet would count as made.
 rule collect:
     input:
+        decisions=JOBS.decisions,  # or runs that they ask for would come too late
         runs=wanted_runs,
         edited=run_files.paths(AMISS.edited),
     output:

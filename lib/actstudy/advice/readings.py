@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 
 from actstudy.advice import dead, settings
-from actstudy.advice.series import Reading, Row, Series, add
+from actstudy.advice.series import Reading, Row, Series, add, put
 
 DERIVED_FROM = (*dead.PROBES, "post_sd", "update_ratio", "loss_scale", "lr")
 OF_CURVES = ("loss", "logit_scale")  # the metrics that are read
@@ -32,7 +32,11 @@ def read_run(
     curves = [row for row in curves if row["metric"] in OF_CURVES]
     losses = [row for row in curves if row["metric"] == "loss"]
     series: Series = {}
-    for reading in [*rows, *_derived(rows), *_of_curves(losses), *_of_scales(curves)]:
+    for reading in [*rows, *_derived(rows)]:
+        if not math.isnan(reading.value):
+            add(series, reading)
+    _add_losses(series, losses)
+    for reading in _of_scales(curves):
         if not math.isnan(reading.value):
             add(series, reading)
     for reading in settings.of_settings(facts, losses, series, fact_names):
@@ -124,32 +128,26 @@ def _of_dead(
     return readings
 
 
-def _of_curves(losses: Iterable[Row]) -> list[Reading]:
-    """All losses, that at step 0, those far above it or not finite, and the share that is left.
+def _add_losses(series: Series, rows: Iterable[Row]) -> None:
+    """Add all losses, that at step 0, those far above it or not finite, and the share that is left.
 
     The share is of the first train loss and takes MIN_LOSSES readings over MIN_LOSS_STEPS steps.
+    A run may have a hundred thousand: they are put where they belong at once.
     """
-    readings = []
-    all_losses: list[tuple[int, float, str]] = []
-    train: list[tuple[int, float]] = []
-    for row in losses:
-        split = row["split"]
-        step = int(row["step"])
-        loss = float(row["value"])
-        all_losses.append((step, loss, split))
+    losses = [(int(row["step"]), float(row["value"]), row["split"]) for row in rows]
+    for step, loss, split in losses:
         if not math.isfinite(loss):
-            readings.append(Reading("curve", "loss_nonfinite", split, step, 1.0))
-        readings.append(Reading("curve", "loss", split, step, loss))
-        if split == "train":
-            train.append((step, loss))
-    readings += _of_rises(all_losses)
+            put(series, ("curve", "loss_nonfinite"), split, step, 1.0)
+        if not math.isnan(loss):
+            put(series, ("curve", "loss"), split, step, loss)
+    _add_rises(series, losses)
+    train = [(step, loss) for step, loss, split in losses if split == "train"]
     if len(train) >= MIN_LOSSES:
         first_step, first = min(train)
         last_step, last = max(train)
         is_long = last_step - first_step >= MIN_LOSS_STEPS
-        if is_long and math.isfinite(first) and first > 0:
-            readings.append(Reading("curve", "loss_kept", "train", last_step, last / first))
-    return readings
+        if is_long and math.isfinite(first) and first > 0 and not math.isnan(last):
+            put(series, ("curve", "loss_kept"), "train", last_step, last / first)
 
 
 def _of_scales(curves: Iterable[Row]) -> list[Reading]:
@@ -162,19 +160,17 @@ def _of_scales(curves: Iterable[Row]) -> list[Reading]:
     return readings
 
 
-def _of_rises(losses: list[tuple[int, float, str]]) -> list[Reading]:
-    """The loss at step 0, and losses over LOSS_RISE times as large; losses: step, loss, split.
+def _add_rises(series: Series, losses: list[tuple[int, float, str]]) -> None:
+    """Add the loss at step 0 and losses over LOSS_RISE times as large; losses: step, loss, split.
 
     Of two splits at step 0 the larger loss is taken. Without a loss there, all count as risen.
     """
-    readings = []
     bound = -math.inf
     starts = [(loss, split) for step, loss, split in losses if step == 0 and math.isfinite(loss)]
     if starts:
         first, split = max(starts)
-        readings.append(Reading("curve", "loss_first", split, 0, first))
+        put(series, ("curve", "loss_first"), split, 0, first)
         bound = LOSS_RISE * first
     for step, loss, split in losses:
         if loss > bound:
-            readings.append(Reading("curve", "loss_risen", split, step, loss))
-    return readings
+            put(series, ("curve", "loss_risen"), split, step, loss)

@@ -22,5 +22,9 @@ Series = dict[tuple[str, str], dict[str, dict[int, float]]]  # (kind, probe), pl
 
 def add(series: Series, reading: Reading) -> None:
     """Put a reading into its place."""
-    places = series.setdefault((reading.kind, reading.probe), {})
-    places.setdefault(reading.place, {})[reading.step] = reading.value
+    put(series, (reading.kind, reading.probe), reading.place, reading.step, reading.value)
+
+
+def put(series: Series, key: tuple[str, str], place: str, step: int, value: float) -> None:
+    """Put the parts of a reading into their place; key: its kind and probe."""
+    series.setdefault(key, {}).setdefault(place, {})[step] = value

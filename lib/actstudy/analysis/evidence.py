@@ -1,6 +1,7 @@
 """Which measured cells there are to answer from: tables of studies, a cell per group of runs."""
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from actstudy.analysis import stored
@@ -47,12 +49,12 @@ class Cell:
         """The study, its task and the group of cells: `verdicts, mlp, lr=tuned`."""
         return ", ".join(filter(None, [self.study, self.task, self.group]))
 
-    @property
+    @functools.cached_property
     def devices(self) -> list[str]:
         """The names of the devices that trained its runs."""
         return sorted(self.runs["device"].dropna().unique())
 
-    @property
+    @functools.cached_property
     def doubles(self) -> dict[str, str]:
         """Level -> the level that is the same function, of those without arguments."""
         plain = set(self.runs.loc[self.runs["activation_args"].isin(["{}"]), "level"])
@@ -163,26 +165,33 @@ def written(runs: pd.DataFrame) -> pd.DataFrame:
 
 def shared(words: pd.DataFrame) -> dict[str, str]:
     """Column -> its value, of those that are the same in all rows."""
-    first = words.iloc[0]
-    is_shared = (words == first).all()
-    return {str(name): str(value) for name, value in first[is_shared].items()}
+    values = words.to_numpy(dtype=object)
+    is_shared = (values == values[0]).all(axis=0)
+    first = zip(words.columns[is_shared], values[0, is_shared], strict=True)
+    return {str(name): str(value) for name, value in first}
 
 
 def of_group(values: TaskValues, group: str) -> TaskValues:
     """The values of one group of cells."""
-    return of_columns(values, [column for column in values.values if column[0] == group])
+    return _of_columns(values, _places(values, "group") == group)
 
 
 def of_levels(values: TaskValues, levels: Collection[str]) -> TaskValues:
     """The values of some levels."""
-    return of_columns(values, [column for column in values.values if column[1] in levels])
+    return _of_columns(values, np.isin(_places(values, "level"), list(levels)))
 
 
-def of_columns(values: TaskValues, columns: list[tuple[str, str]]) -> TaskValues:
+def _places(values: TaskValues, name: str) -> np.ndarray:
+    """The group or the level of each column; none has any if there is no value."""
+    columns = values.values.columns
+    return columns.get_level_values(name).to_numpy() if len(columns) else np.array([])
+
+
+def _of_columns(values: TaskValues, is_own: np.ndarray) -> TaskValues:
     """The values of some cells, without seeds of which they have none."""
-    rows = values.values[columns].notna().any(axis=1)
-    own = values.values.loc[rows, columns]
-    return TaskValues(own, values.diverged.loc[rows, columns], values.chance[columns])
+    own = values.values.loc[:, is_own]
+    rows = own.notna().any(axis=1)
+    return TaskValues(own[rows], values.diverged.loc[rows, is_own], values.chance[is_own])
 
 
 def axes_of(group: str) -> dict[str, str]:

@@ -91,12 +91,13 @@ CELL_METRICS += stats.MIDDLE
 class Tables:
     """A study's plan and tables, as figures and summary take them.
 
-    lacks: of tables that are not whole, what pages cannot show, in a sentence; origin: as
-    `origins.provenance`, if `runs` do not say it.
+    absent: names of tables that were not kept, which are empty here; lacks: what pages cannot show
+    without them, in a sentence; origin: as `origins.provenance`, if `runs` do not say it.
     """
 
     plan: Plan
     frames: dict[str, pd.DataFrame]
+    absent: frozenset[str] = frozenset()
     lacks: str = ""
     origin: dict[str, str] | None = None
 
@@ -177,6 +178,7 @@ def cells(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """
     rows = []
     columns_by_task = {}
+    runs = runs[[*CELL, "status", *filter(is_metric, runs)]]
     for task, of_task in runs.groupby("task", sort=False):
         columns_by_task[task] = metric_columns(of_task, plan.tasks[task])
     for cell, part in runs.groupby(CELL, sort=False):
@@ -200,13 +202,15 @@ def cells(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CELL_METRICS)
 
 
+def is_metric(column: str) -> bool:
+    """Whether a column of `runs` has a metric."""
+    return column.startswith(("reported_", "last_"))
+
+
 def metric_columns(runs: pd.DataFrame, settings: TaskPlan) -> list[str]:
     """The columns of metrics that completed runs of a task have, or that of its own metric."""
     completed = runs[runs["status"] == "completed"]
-    columns = []
-    for column in runs:
-        if column.startswith(("reported_", "last_")) and completed[column].notna().any():
-            columns.append(column)
+    columns = [name for name in filter(is_metric, runs) if completed[name].notna().any()]
     return columns or [f"reported_{settings.metric}"]
 
 

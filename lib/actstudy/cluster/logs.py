@@ -9,9 +9,11 @@ FOLDER = "slurm_logs"  # in the folder of a study's results
 NEWEST = 5  # logs that are named
 LAST = 20_000  # bytes at a log's end that are read
 SAYS_WHY = re.compile(
-    r"^actstudy: .+|^Slurm job \S+: .+|^.*\b(?:error|oom-kill|out of memory)\b.+", re.I
+    r"^actstudy: .+|^Slurm job \S+: .+|^.*\b(?:error|oom[-_]kill|out of memory)\b.+", re.I
 )
-NO_MEMORY = re.compile(r"\boom-kill|out[ _]of[ _]memory|exit status 137\b", re.I)
+NO_MEMORY = re.compile(  # of the node, by Slurm: not of a GPU
+    r"\boom[-_]kill|: Out Of Memory|is: 'OUT_OF_MEMORY'|exit status 137\b"
+)
 
 
 def describe(folder: Path) -> Iterator[str]:

@@ -19,7 +19,7 @@ SAMPLE = 20  # completed runs that are read: the newest
 SLOWER = 2.0  # nodes differ, and file systems
 START_MINUTES = 5  # a process on a slow file system
 MORE_MEMORY = 1.3
-OWN_MB = 500  # of the two processes of Snakemake in a job
+OWN_MB = 200  # of the processes around training: the step's start, srun
 RSS = "process RSS"
 OUT_OF_MEMORY = Counter[str]()  # run id -> jobs of it that this process has seen killed for memory
 

@@ -118,8 +118,11 @@ def amount(name: str, value: str) -> int:
 def check_resources(settings: Any, words: Sequence[str]) -> None:
     """StudyError for a time or memory that no job can ask for, before any is queued.
 
-    settings: snakemake's, of resources; words: of its command line, which names the profile.
+    settings: snakemake's, of resources; on one machine (`nodes` is None) nothing asks for them.
+    words: of its command line, which names the profile.
     """
+    if settings.nodes is None:
+        return
     file = ""
     for word, following in zip(words, [*words[1:], ""], strict=True):
         if word.partition("=")[0] == "--profile":

@@ -13,4 +13,5 @@ def recipe_of(spec: RunSpec) -> int:
     # (torch's alone, but runs that differ in their framework share a recipe)
     if spec.precision == "fp16" and spec.optimizer == "sgd":
         return recipe + (spec.momentum > 0)
-    return recipe
+    # until then softplus in a pack changed how the values of its company were rounded
+    return recipe + (spec.engine == "pack" and spec.precision == "bf16")

@@ -79,7 +79,7 @@ SHIPPED: dict[str, str] = {
     "nets/gpt.py": "fbb9d28cf32d",
     "nets/mlp.py": "8a4ed8bb5839",
     "nets/mobilenetv2.py": "6879a2490a18",
-    "nets/packed.py": "0b07f0e52d0b",
+    "nets/packed.py": "694f9406e962",
     "nets/packed_norms.py": "36efafd11029",
     "nets/resnet18.py": "a241a16b30d0",
     "nets/resnet50.py": "348b6be3aa3b",

@@ -226,7 +226,7 @@ def read(run: Path, *names: str) -> list[pa.Table]:
 
 def _read(path: Path) -> pa.Table:
     """The table of a file: of a run, so small that a data set or threads would take longer."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
         return file.read(use_threads=False)
 
 

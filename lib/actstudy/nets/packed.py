@@ -217,7 +217,9 @@ def _applied(pre: Tensor, parts: Parts, weights: tuple[Weights, ...]) -> Tensor:
     modules, sizes = parts
     posts = []
     for module, learnt, part in zip(modules, weights, pre.split(sizes), strict=True):
-        posts.append(functional_call(module, learnt, (part,)) if learnt else module(part))
+        post = functional_call(module, learnt, (part,)) if learnt else module(part)
+        # softplus answers in float32 under autocast: with it all of its company would
+        posts.append(post.to(pre.dtype))
     return posts[0] if len(posts) == 1 else torch.cat(posts)
 
 

@@ -167,6 +167,12 @@ def _state(runs: Mapping[Path, spec.RunSpec]) -> Path:
     return folder / "checkpoints"
 
 
+@functools.cache
+def _freeze() -> None:
+    """Look for no garbage in what is imported by now: once per process, as runs leave some."""
+    gc.freeze()
+
+
 def _train_and_publish(
     runs: Mapping[Path, spec.RunSpec],
     state: Path,
@@ -185,8 +191,7 @@ def _train_and_publish(
 
     gpus = functools.partial(devices.gpus, settings.device)
     compared = parity_file.compare_first(next(iter(runs.values())), data.parent, gpus)
-    if not gc.get_freeze_count():
-        gc.freeze()  # what is imported by now is never garbage
+    _freeze()
     gc.enable()
     started = (settings.started or actstudy.STARTED) + compared  # which is no part of the run
     settings = dataclasses.replace(settings, started=started, stopping=signals.stopping)

@@ -130,7 +130,8 @@ def site_medians(tables: Tables, tasks: Iterable[str] | None = None) -> pd.DataF
 def ended_cells(tables: Tables) -> pd.DataFrame:
     """Per cell of tasks that cross depth: how many runs train, and their mean reported metric.
 
-    n: planned runs, n_ended: those that completed or diverged; outcome: how most of its runs ended. Columns OUTCOMES.
+    n: planned runs, n_ended: those that completed or diverged; outcome: how most of its runs ended.
+    Columns OUTCOMES.
     """
     rows = []
     for task, settings in tables.plan.tasks.items():

@@ -192,11 +192,11 @@ class DecisionView {
     const missing = [...doubts, ...sharpen];
     return element("details", { class: "answer", open: n <= MAX_OPEN },
       element("summary", {}, cell.name),
-      element("h4", {}, "Answer"), element("p", { class: "verdict" }, order.line["in the set"]), ...order.words.map((text) => element("p", {}, text)), ...this.verdicts(cell),
-      element("h4", {}, `Evidence, n = ${order.line.seeds} seeds`), element("p", {}, cell.where),
+      element("h3", { class: "minor" }, "Answer"), element("p", { class: "verdict" }, order.line["in the set"]), ...order.words.map((text) => element("p", {}, text)), ...this.verdicts(cell),
+      element("h3", { class: "minor" }, `Evidence, n = ${order.line.seeds} seeds`), element("p", {}, cell.where),
       reachable(element("div", { class: "scroll", role: "group", "aria-label": `Evidence of ${cell.name}` }, table)), ...order.out.map((text) => element("p", {}, text)),
       element("div", { class: "controls" }, ...copyButtons(() => ({ names, rows, caption }))),
-      element("h4", {}, "What is missing"), missing.length ? element("ul", {}, ...missing) : element("p", {}, "Nothing, for the margin of the task."),
+      element("h3", { class: "minor" }, "What is missing"), missing.length ? element("ul", {}, ...missing) : element("p", {}, "Nothing, for the margin of the task."),
     );
   }
 

@@ -29,10 +29,17 @@ def of_series(series: pd.Series) -> dict[str, Any] | list[Any]:
     """A column as JSON has it: numbers and booleans in a list, texts by their places."""
     if pd.api.types.is_float_dtype(series.dtype) and np.isfinite(series.to_numpy(float)).all():
         return series.to_numpy(float).tolist()
+    if isinstance(series.dtype, pd.StringDtype) and series.notna().any():
+        return by_places(series)
     values = [plain(value) for value in series.to_numpy(dtype=object)]
     if all(value is None or isinstance(value, bool | int | float) for value in values):
         return [number(value) for value in values]
-    texts = np.array([None if value is None else str(value) for value in values], dtype=object)
+    texts = [None if value is None else str(value) for value in values]
+    return by_places(np.array(texts, dtype=object))
+
+
+def by_places(texts: pd.Series | np.ndarray) -> dict[str, Any]:
+    """Texts by the place of each in those that differ, -1 for a missing one."""
     codes, names = pd.factorize(texts)
     return {"names": [visible(name) for name in names], "codes": codes.tolist()}
 

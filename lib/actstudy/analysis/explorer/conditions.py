@@ -16,16 +16,16 @@ def in_words(rows: pd.DataFrame) -> str:
 
     rows: contrasts with level, group, baseline, verdict and condition. Empty if there is none.
     """
-    held = rows[rows["condition"].fillna("") != ""]
-    if held.empty:
+    conditional = rows[rows["condition"].fillna("") != ""]
+    if conditional.empty:
         return ""
-    if len(held) > MAX_NAMED:
+    if len(conditional) > MAX_NAMED:
         return (
-            f" Of runs that train alone are {len(held)} of {len(rows)} verdicts, those with a "
-            "condition in the table."
+            f" Of runs that train alone are {len(conditional)} of {len(rows)} verdicts, those "
+            "with a condition in the table."
         )
     texts = []
-    for row in held.to_dict("records"):
+    for row in conditional.to_dict("records"):
         sides = f"{cell_name(row['level'], row['group'])} against {row['baseline']}"
         texts.append(f"{sides}, {row['verdict']} {row['condition']}")
     return f" Of runs that train alone: {'; '.join(texts)}."

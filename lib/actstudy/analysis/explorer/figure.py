@@ -21,8 +21,8 @@ SHAPES = {  # of matplotlib's markers, as Vega has them
     "P": "cross",
     "+": "cross",
 }
-NAMED = ("name", "task", "title", "caption", "hint", "data", "main", "columns", "row_height")
-NAMED += ("square", "panel_width", "sizes")
+NAMED = ["name", "task", "title", "caption", "hint", "data", "main", "columns", "row_height"]
+NAMED += ["square", "panel_width", "sizes"]
 LINE = "stroke"  # the symbol of a line in a legend
 PAPER = "#FFFFFE"  # stands for the colour of the page, light or dark
 DASHES = {"-": [1, 0], "--": [6, 3], "-.": [6, 2, 1, 2], ":": [1, 2]}
@@ -156,14 +156,13 @@ def legend_of(plan: Plan, symbol: str | None = None) -> alt.Legend:
 
     symbol: of every level, `stroke` for a line; by default that of its mark.
     """
-    own = {"symbolType": symbol} if symbol else {}
     return alt.Legend(
         title=plan.compare,
         symbolOpacity=1,
         symbolStrokeWidth=2.5,
         symbolSize=110,
         symbolLimit=0,
-        **own,
+        symbolType=symbol or alt.Undefined,
     )
 
 

@@ -6,12 +6,13 @@ const MAX_DATA_ROWS = 200; // below a figure
 
 const NARROW = 620; // pixels, below which a legend stands under its chart
 const BESIDE = 130; // pixels of a legend that stands beside it
-const LEGEND_COLUMN = 120; // pixels of one name in a legend that stands under it
+const OF_LETTER = 7; // pixels, in a legend that stands under it
+const OF_SYMBOL = 45; // pixels of a legend's symbol with its distances
 const OF_LABELS = 60; // pixels of the labels at the left of several panels
 const OF_AXIS = 95; // pixels of an axis with its labels
 
-/** Colours and fonts of all figures, light or dark; width: of the chart, in pixels. */
-function look(width) {
+/** Colours and fonts of all figures; width: of the chart, in pixels; longest: name of a legend. */
+function look(width, longest) {
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--ink").trim();
   const pale = style.getPropertyValue("--line").trim();
@@ -20,16 +21,18 @@ function look(width) {
     background: null, font, padding: 4, view: { stroke: pale },
     axis: { labelColor: ink, titleColor: ink, tickColor: pale, domainColor: pale, gridColor: pale, gridOpacity: 0.6, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" },
     axisX: { labelOverlap: "parity", labelSeparation: 10 },
-    legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontWeight: "normal", labelLimit: 320, ...legendPlace(width) },
+    legend: { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontWeight: "normal", labelLimit: 320, ...legendPlace(width, longest) },
     header: { labelColor: ink, titleColor: ink, labelFontSize: 12 },
     text: { color: ink }, rule: { color: ink },
   };
 }
 
 /** A legend stands under a chart that is narrow. */
-function legendPlace(width) {
+function legendPlace(width, longest) {
   if (width >= NARROW) return { orient: "right" };
-  return { orient: "bottom", columns: Math.max(1, Math.floor(width / LEGEND_COLUMN)), gradientLength: Math.min(200, width - OF_AXIS) };
+  const columns = Math.max(1, Math.floor((width - OF_AXIS / 2) / (OF_LETTER * longest.length + OF_SYMBOL)));
+  const layout = { bottom: { direction: "vertical", anchor: "start" } }; // one legend below the other
+  return { orient: "bottom", columns, layout, gradientLength: Math.min(200, width - OF_AXIS) };
 }
 
 /** The sizes of a chart that is not as wide as the page: a square, or panels beside each other. */
@@ -168,6 +171,12 @@ class FigureView {
     return parts.join(" ");
   }
 
+  /** The longest name that a legend has. */
+  get longest() {
+    const names = this.rows.flatMap((row) => [row.level, row.study]).filter(isSaid);
+    return [...new Set(names)].reduce((one, other) => (other.length > one.length ? other : one), "");
+  }
+
   async draw() {
     const { figure, page } = this;
     const datasets = {};
@@ -193,7 +202,7 @@ class FigureView {
     if (spec.layer) spec.layer = spec.layer.filter(({ data }) => !data?.name || datasets[data.name].length);
     if (figure.row_height) spec.height = figure.row_height * Math.max(1, this.rows.length);
     const embedded = await vegaEmbed(this.chart, spec, {
-      mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(this.width),
+      mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(this.width, this.longest),
       renderer: most > MAX_SVG_ROWS ? "canvas" : "svg", tooltip: { disableDefaultStyle: true, formatTooltip: tooltipOf },
     });
     this.view = embedded.view;

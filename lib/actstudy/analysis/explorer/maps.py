@@ -133,8 +133,9 @@ def chart_of_health(levels: list[str], n_sites: int) -> alt.FacetChart:
     """A coloured cell per site and step."""
     named = ("level", "group", "site", "step", "n", "median")
     cells = alt.Chart(rows("site_medians")).mark_rect()
+    axis = alt.Axis(labelAngle=-40, labelOverlap="greedy", labelSeparation=1)
     panel = cells.encode(
-        x=alt.X("step:O", title="step, as probed", axis=alt.Axis(labelAngle=-40)),
+        x=alt.X("step:O", title="step, as probed", axis=axis),
         y=alt.Y("index:O", title="site"),
         color=alt.Color("median:Q", title=None, scale=alt.Scale(scheme="viridis")),
         tooltip=[alt.Tooltip(f"{name}:N") for name in named],
@@ -167,8 +168,8 @@ def depth(tables: Tables, task: str) -> Drawing | None:
     text = (
         f"{settings.title}: share of a cell's ended runs that train ({seeds(counts)} planned), "
         "neither stalled at chance nor diverged; the number is the mean test "
-        f"{metric_name(settings.metric)}{unit} of those that completed, a cell without a number has none that did; no runs: none of the "
-        "cell has ended."
+        f"{metric_name(settings.metric)}{unit} of those that completed, a cell without a number "
+        "has none that did; no runs: none of the cell has ended."
     )
     panels = chart_of_depth(tables.plan.levels, size)
     return Drawing(

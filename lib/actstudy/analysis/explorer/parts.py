@@ -23,7 +23,8 @@ class Kind:
 
     heads: of sections of the summary and its details, subheads: of those of tasks in the appendix,
     each by its first words; draws: figures per task; tables: by name, `all` for every one that
-    there is; every_task: whether these have the rows of all tasks together.
+    there is; every_task: whether these have the rows of all tasks together; asks: the table without
+    which texts and figures would say what is not so.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Kind:
     draws: tuple[Draw, ...] = ()
     tables: tuple[str, ...] = ()
     every_task: bool = False
+    asks: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ KINDS = (
     Kind("forest", "Differences", draws=(forest.forest, forest.activation_forest)),
     Kind("curves", "Curves", draws=(lines.curves,)),
     Kind("tables", "Tables", tables=("all",)),
-    Kind("results", "Results", heads=(TASKS,), subheads=("All test values",)),
+    Kind("results", "Results", heads=(TASKS,), subheads=("All test values",), asks="cells"),
     Kind("pairs", "Pairs", draws=(maps.pairs,)),
-    Kind("depth", "Depth", draws=(maps.depth,)),
+    Kind("depth", "Depth", draws=(maps.depth,), asks="curves"),
     Kind(
         "rates",
         "Learning rates",
@@ -78,8 +80,20 @@ KINDS = (
         tables=("recipe_verdicts", SOURCES),
     ),
     Kind("trials", "Best of k", subheads=("What k trials give",), tables=("best_of",)),
-    Kind("targets", "Targets", subheads=("Steps and seconds",), draws=(points.targets,)),
-    Kind("cost", "Cost", subheads=("Time and memory", "Where the time"), draws=(points.costs,)),
+    Kind(
+        "targets",
+        "Targets",
+        subheads=("Steps and seconds",),
+        draws=(points.targets,),
+        asks="targets",
+    ),
+    Kind(
+        "cost",
+        "Cost",
+        subheads=("Time and memory", "Where the time"),
+        draws=(points.costs,),
+        asks="pareto",
+    ),
     Kind("calibration", "Calibration", draws=(reliability.reliability,)),
     Kind(
         "health",
@@ -87,6 +101,7 @@ KINDS = (
         subheads=("Health findings", "Does early health"),
         draws=(maps.health,),
         tables=("findings", "early", "learnt"),
+        asks="findings",
     ),
     Kind(
         "parity",
@@ -122,14 +137,15 @@ def parts(
     there = []
     carried = list(names)
     for kind in KINDS:
-        words = by_task(tables, kind, sections)
+        is_known = kind.asks not in tables.absent
+        words = by_task(tables, kind, sections) if is_known else {}
         if kind.name in introductions:
             words = {ANY_TASK: introductions[kind.name], **words}
         part = Part(
             kind.name,
             kind.title,
             words,
-            drawings(tables, kind),
+            drawings(tables, kind) if is_known else [],
             tables_of(kind, tables, carried),
             kind.every_task,
         )

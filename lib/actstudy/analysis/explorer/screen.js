@@ -44,6 +44,7 @@ class Paper {
 
   on() {
     if (!DARK.matches || this.changed.length) return;
+    for (const canvas of document.querySelectorAll(".chart canvas")) canvas.classList.add("inverted");
     for (const node of document.querySelectorAll(".chart svg [fill], .chart svg [stroke]")) {
       for (const name of PAINTED) {
         const dark = node.getAttribute(name);
@@ -58,6 +59,7 @@ class Paper {
   off() {
     for (const [node, name, dark] of this.changed) node.setAttribute(name, dark);
     this.changed = [];
+    for (const canvas of document.querySelectorAll(".inverted")) canvas.classList.remove("inverted");
   }
 }
 

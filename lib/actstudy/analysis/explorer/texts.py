@@ -82,7 +82,8 @@ def _section(reader: MarkdownIt, head: str, subhead: str, tokens: list[Token]) -
 def _bare(tokens: list[Token]) -> list[Token]:
     """Tokens without links and without styles of their own, which the page's policy forbids.
 
-    A sentence that is a link alone, as `How.`, is left out with it. Short cells of tables have the class that keeps them on one line.
+    A sentence that is a link alone, as `How.`, is left out with it. Short cells of tables have the
+    class that keeps them on one line.
     """
     for place, token in enumerate(tokens):
         token.attrs.pop("style", None)
@@ -94,15 +95,15 @@ def _bare(tokens: list[Token]) -> list[Token]:
 
 def _unlinked(children: list[Token]) -> list[Token]:
     """The parts of a text without links, and without sentences that are one link each."""
-    kept: list[Token] = []
+    unlinked: list[Token] = []
     for place, child in enumerate(children):
         before, after = children[max(0, place - 2)], children[min(place + 2, len(children) - 1)]
         is_linked = 1 < place < len(children) - 2 and children[place - 1].type == LINKS[0]
         if is_linked and before.content.endswith(". ") and after.content == ".":
             after.content = ""
         elif child.type not in LINKS:
-            kept.append(child)
-    return kept
+            unlinked.append(child)
+    return unlinked
 
 
 def _plain(token: Token) -> str:

@@ -44,9 +44,7 @@ def best_of_k(tables: Tables, task: str) -> tuple[Figure, str] | None:
     return figure, f"{settings.title}: {caption(name, table, with_bands)}; {count}."
 
 
-def draw_bands(
-    ax: Axes, table: pd.DataFrame, named: dict[str, Style], size: scale.Scale
-) -> None:
+def draw_bands(ax: Axes, table: pd.DataFrame, named: dict[str, Style], size: scale.Scale) -> None:
     """Draw the curve of each level, with its interval as a band."""
     for level, part in table.groupby("level", sort=False):
         low, value, high = (size.factor * part[end].astype(float) for end in ENDS)

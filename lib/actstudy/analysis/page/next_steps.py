@@ -116,7 +116,8 @@ def by_looks(plan: Plan, has_verdicts: bool) -> Step:
             f"has a false one in more than the promised 5% of tasks: in {KEPT_BOTH}, as measured "
             "with 8 seeds and then looks."
         )
-    return Step(text, f"{code('looks: true')} in its block of {code(plan.file)}, {seeds} seeds")
+    where = f"in the task's block of {code(plan.file)}"
+    return Step(text, f"{code('looks: true')} {where}, {seeds} seeds")
 
 
 def by_more_seeds(plan: Plan, still_open: pd.DataFrame, n: int, per_seed: int) -> tuple[Step, str]:

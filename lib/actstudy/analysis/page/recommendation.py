@@ -28,7 +28,7 @@ def answer(tables: Tables, task: str) -> str:
     contrasts = primary(tables.of("contrasts", task))
     if contrasts.empty:
         if tables.lacks:
-            return f"the comparisons with {settings.baseline} are not kept here."
+            return f"The comparisons with {settings.baseline} are not kept here."
         return f"there is no level to compare with {settings.baseline}."
     if contrasts["n"].max() == 0:
         return f"{nothing_to_compare(contrasts)}."
@@ -169,7 +169,7 @@ def too_few(contrasts: pd.DataFrame, settings: TaskPlan) -> str:
 def few_words(contrasts: pd.DataFrame) -> str:
     """That there are too few seeds for any verdict."""
     n = int(contrasts["n"].max())
-    return f"no verdict from {counted(n, 'seed')}: it takes at least {most_needed(contrasts)}."
+    return f"No verdict from {counted(n, 'seed')}: it takes at least {most_needed(contrasts)}."
 
 
 def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> list[str]:

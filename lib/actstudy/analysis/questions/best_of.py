@@ -18,6 +18,7 @@ from actstudy.contract.streams import stream
 
 COLUMNS = ["task", "block", "level", "trials_of", "metric", "unit", "k", "n_trials", "n_seeds"]
 COLUMNS += ["n_diverged", "value", "low", "high", "hours", "best_trial", "at_edge", "reason"]
+READ = ["task", "group", "level", "seed", "run_id", "data", "status", "train_seconds"]  # of `runs`
 SECONDS_PER_HOUR = 3600
 
 
@@ -71,7 +72,7 @@ def every(frames: Frames, tuning_frames: Frames, plan: Plan) -> Iterator[Trials]
         if settings.tune_lr:
             continue
         recipe_of = {group: recipe for recipe, group in block.groups.items()}
-        runs = frames["runs"]
+        runs = frames["runs"].filter(items=[*READ, f"reported_{settings.metric}"])
         runs = runs[(runs["task"] == block.task) & runs["group"].isin(recipe_of)]
         places = pd.DataFrame(list(runs["group"].map(recipe_of)), runs.index, list(block.axes))
         own = with_values(runs.assign(**places), frames["curves"], frames, plan, block.task)

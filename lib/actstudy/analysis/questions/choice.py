@@ -29,6 +29,7 @@ ORDERS = {  # what matters -> the column that orders the set, the smallest first
 }
 COLUMNS = ["in_set", "better", "trains", "n_runs", "n_collapsed"]
 COLUMNS += ["n", "shortfall", "low", "high", "more_seeds"]
+TIMED = ["status", "timing_clean", "train_seconds"]  # of `runs`
 COSTS = ["mean", "n_timed", "train_seconds", "fastest_seconds", "slowest_seconds"]
 COSTS += ["smallest_memory_bytes", "peak_memory_bytes"]
 
@@ -140,6 +141,7 @@ def costs(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     have no seconds of their own.
     """
     rows = []
+    runs = runs.filter(items=["level", *TIMED, "peak_memory_bytes", f"reported_{metric}"])
     for level, part in runs.groupby("level", sort=False):
         seconds = timed(part)["train_seconds"].astype(float)
         row = {

@@ -16,6 +16,7 @@ from actstudy.contract.plan import Plan, TaskPlan
 from actstudy.contract.schema import UNREAD
 
 OPEN_VERDICTS = (procedure.UNDECIDED, procedure.TOO_FEW)
+READ = ["task", "group", "level", "seed", "run_id", "data", "status"]  # of `runs`
 COLUMNS = ["task", "group", "level", "baseline", "family", "metric", "unit", "n", "seeds"]
 COLUMNS += ["mean", "sd", "low", "high", "interval_level", "mean_all", "test_se", "p"]
 COLUMNS += ["p_equivalent", "spend", "margin", "n_needed", "verdict", "condition", "contradiction"]
@@ -43,8 +44,9 @@ def contrasts(frames: Frames, plan: Plan, values: Values) -> pd.DataFrame:
     without runs is left out, as a look collects the runs of one task alone.
     """
     rows: list[dict[str, Any]] = []
+    every = frames["runs"].filter(items=READ)
     for task, settings in plan.tasks.items():
-        runs = frames["runs"][frames["runs"]["task"] == task]
+        runs = every[every["task"] == task]
         if runs.empty:
             continue
         scores = scores_of_cells(frames["predictions"], runs)
@@ -177,12 +179,7 @@ def describe_result(
     """Columns of a verdict, differences as level minus baseline whatever is better."""
     sign = settings.sign
     ends = (sign * verdict.low, sign * verdict.high)
-    row = {
-        **vars(verdict),
-        "mean": sign * verdict.mean,
-        "low": min(ends),
-        "high": max(ends),
-    }
+    row = {**vars(verdict), "mean": sign * verdict.mean, "low": min(ends), "high": max(ends)}
     row |= {"condition": "", "contradiction": ""}
     level, opponent = pair.cells
     if not {level, opponent} <= set(gains.every):

@@ -55,7 +55,7 @@ def blocks(frames: Frames, plan: Plan) -> Iterator[Block]:
     frames: `runs`, with `places`.
     """
     for task, settings in plan.tasks.items():
-        runs = frames["runs"]
+        runs = frames["runs"].filter(items=["task", "group", "level", "places"])
         runs = runs[runs["task"] == task]
         if runs.empty or crosses_framework(settings) or "places" not in runs:
             continue

@@ -40,6 +40,8 @@ def early(
     rows: list[dict[str, Any]] = []
     if values is None:
         values = readings(runs[runs["status"] == "completed"], health, curves)
+    metrics = {f"reported_{settings.metric}" for settings in plan.tasks.values()}
+    runs = runs.filter(items=["task", "group", "level", "seed", "run_id", "status", *metrics])
     for (task, group), part in runs.groupby(["task", "group"], sort=False):
         results = reported_results(part, plan.tasks[task].metric)
         seeds = sorted(part["seed"].unique())

@@ -75,7 +75,8 @@ class Records:
     def __init__(self, frame: pd.DataFrame, names: list[str]) -> None:
         """names: the columns that are asked for."""
         self._places: dict[Any, np.ndarray] = {}
-        self._columns = []  # name, the values of its rows, for texts as places in the third
+        # name, values; of texts their places among the third
+        self._columns: list[tuple[str, np.ndarray, np.ndarray | None]] = []
         if len(frame):
             self._places = frame.groupby(["run_id", "group"], sort=False).indices
         for name in names if len(frame) else []:

@@ -5,6 +5,9 @@ import pandas as pd
 from actstudy.contract.plan import Plan
 from actstudy.contract.schema import CELL
 
+READ = ["status", "timing_clean", "throughput", "throughput_unit", "train_seconds"]  # of `runs`
+READ += ["peak_memory_bytes", "peak_memory_kind", "device"]
+
 
 def timed(runs: pd.DataFrame) -> pd.DataFrame:
     """The completed runs whose times may be compared: not resumed, not sharing a device."""
@@ -14,6 +17,8 @@ def timed(runs: pd.DataFrame) -> pd.DataFrame:
 
 def pareto(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """A row per cell: medians over its timed seeds, peak memory and mean reported metric."""
+    metrics = {f"reported_{settings.metric}" for settings in plan.tasks.values()}
+    runs = runs.filter(items=[*CELL, *READ, *metrics])
     completed = runs[runs["status"] == "completed"]
     if completed.empty:
         return pd.DataFrame(columns=[*CELL, "n", "n_timed", "mean", "peak_memory_bytes"])

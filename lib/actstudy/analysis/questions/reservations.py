@@ -29,17 +29,19 @@ def risks(gains: Gains, cell: Cell, opponent: Cell) -> dict[str, Any]:
     if not {cell, opponent} <= set(gains.every):
         return {}
     row: dict[str, Any] = {}
+    has_run = []
+    collapsed = []
     for side, suffix in ((cell, ""), (opponent, "_baseline")):
-        n = int(gains.every[side].count())
-        events = int(gains.collapsed[side].sum())
+        has_run.append(gains.every[side].notna().to_numpy())
+        collapsed.append(gains.collapsed[side].to_numpy())
+        n = int(has_run[-1].sum())
+        events = int(collapsed[-1].sum())
         row[f"n_runs{suffix}"] = n
         row[f"n_diverged{suffix}"] = int(gains.diverged[side].sum())
         row[f"n_collapsed{suffix}"] = events
         row[f"risk{suffix}"] = collapse.largest_risk(events, n)
         row[f"trains{suffix}"] = bool(gains.trains[side])
-    has_both = gains.every[cell].notna() & gains.every[opponent].notna()
-    first = gains.collapsed[cell][has_both]
-    second = gains.collapsed[opponent][has_both]
+    first, second = (side[has_run[0] & has_run[1]] for side in collapsed)
     only_first = int((first & ~second).sum())
     row["p_mcnemar"] = stats.mcnemar_exact(only_first, int((second & ~first).sum()))
     return row

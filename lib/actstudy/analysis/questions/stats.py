@@ -36,8 +36,14 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Estimate:
 
 def describe(values: pd.Series) -> dict[str, float]:
     """n, mean, sd (n - 1), min, max of the finite values; sd is missing below two."""
-    x = values[np.isfinite(values)]
-    return {"n": len(x), "mean": x.mean(), "sd": x.std(ddof=1), "min": x.min(), "max": x.max()}
+    x = values.to_numpy(dtype=float)
+    x = x[np.isfinite(x)]
+    row = {"n": len(x), "mean": np.nan, "sd": np.nan, "min": np.nan, "max": np.nan}
+    if len(x):
+        row |= {"mean": x.mean(), "min": x.min(), "max": x.max()}
+    if len(x) > 1:
+        row["sd"] = x.std(ddof=1)
+    return row
 
 
 def censored_median(values: Sequence[float | None]) -> float | None:

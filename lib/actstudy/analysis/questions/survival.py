@@ -17,6 +17,7 @@ OF_ALL = "all"
 COLUMNS = ["task", "of", "group", "level", "places", "n_planned", "n", "n_survived"]
 COLUMNS += ["survival", "low", "high", "median_step", "reason"]
 NONE_LEVEL = ""  # of a row that is of all levels
+READ = ["task", "group", "level", "places", "status", "steps_done", "reason"]  # of `runs`
 
 
 def survival(frames: Frames, plan: Plan) -> pd.DataFrame:
@@ -30,8 +31,9 @@ def survival(frames: Frames, plan: Plan) -> pd.DataFrame:
     of a seed share data and first weights: their intervals are too narrow if seeds matter.
     """
     rows: list[dict[str, Any]] = []
+    every = frames["runs"].filter(items=READ)  # of all columns each part would take long
     for task in plan.tasks:
-        runs = frames["runs"][frames["runs"]["task"] == task]
+        runs = every[every["task"] == task]
         if len(runs):
             rows += [{"task": task, **row} for row in of_task(with_places(runs, plan.compare))]
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -25,13 +25,14 @@ SIDES = ["study", *CELL, "n", "mean", "sd", "low", "high"]
 def pairs(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """The cells of which seeds pair, as rows of a forest plot; columns PAIRS.
 
-    baseline: the first study; verdict: whether both studies have the same one; condition: both.
+    baseline: the first study; verdict: whether both studies have the same one; condition: which.
     """
     parts = []
     for comparison in comparisons:
         own = comparison.cells[comparison.cells["n_pairs"] > 0]
         words = own["verdict"].map(WORDS)
         both = own["verdict_first"] + ", then " + own["verdict_other"]
+        both = both.where(own["verdict_first"] != own["verdict_other"], own["verdict_first"])
         is_baseline = (own[["verdict_first", "verdict_other"]] == paired.BASELINE).all(axis=1)
         without = is_baseline.map({True: paired.BASELINE, False: "no verdict in both"})
         parts.append(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actstudy.analysis.evidence import COMPARED, FIELDS, asked_texts
+from actstudy.analysis.markdown import listed as in_words
 from actstudy.analysis.page import origins
 from actstudy.analysis.questions.factors import texts
 from actstudy.contract import checkout
@@ -44,27 +45,31 @@ def differences(first: Study, other: Study, task: str) -> list[dict[str, str]]:
 
 
 def other_data(rows: Sequence[dict[str, str]], first: str, other: str) -> list[str]:
-    """A sentence per task whose data differ in two studies, or may do so.
+    """A sentence per task whose data differ in two studies, and one on those that may do so.
 
     rows: of `differences`; first, other: the names of the studies.
     """
     sentences = []
+    unknown = []
     by_task: dict[str, dict[str, dict[str, str]]] = {}
     for row in rows:
         by_task.setdefault(row["task"], {})[row["what"]] = row
     for task, by_what in by_task.items():
-        row = by_what.get(DATASET) or by_what.get(DIGEST)
-        if not row:
+        differing = [by_what[what] for what in (DATASET, DIGEST) if what in by_what]
+        if not differing:
             continue
+        row = differing[0]
         if row["what"] == DIGEST and NOT_KNOWN in (row[first], row[other]):
-            sentences.append(
-                f"{task}: it is not known whether {first} and {other} have the same data; if not, "
-                "every difference is one of the data too."
-            )
+            unknown.append(task)
             continue
         sentences.append(
             f"{task}: the data are not the same, {row[first]} in {first} and {row[other]} in "
             f"{other}: every difference is one of the data too."
+        )
+    if unknown:
+        sentences.append(
+            f"{in_words(unknown)}: it is not known whether {first} and {other} have the same data; "
+            "if not, every difference is one of the data too."
         )
     return sentences
 
