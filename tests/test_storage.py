@@ -151,15 +151,15 @@ def test_a_job_of_several_runs_trains_those_that_the_storage_lacks(server, tmp_p
     first, second = projects
     assert "rule series_" in first.snakemake(*storage, "--quiet", "host")
     client = boto3.client("s3", endpoint_url=os.environ["SNAKEMAKE_STORAGE_S3_ENDPOINT_URL"])
-    here, lost = first.run_folders()
+    present, lost = first.run_folders()
     key = f"series/{lost.relative_to(first.folder)}/{sealed.NAME}"
     client.delete_object(Bucket="bucket", Key=key)
     printed = second.snakemake(*storage)
     assert f"mlp {lost.name}: completed" in printed
     weights = list(second.folder.glob("results/runs/mlp/*/checkpoints/best.pt"))
     assert [path.parents[1].name for path in weights] == [lost.name]  # runs come without weights
-    other = second.folder / here.relative_to(first.folder)
-    assert (other / store.MANIFEST).read_bytes() == (here / store.MANIFEST).read_bytes()
+    other = second.folder / present.relative_to(first.folder)
+    assert (other / store.MANIFEST).read_bytes() == (present / store.MANIFEST).read_bytes()
     assert same_tables(second.folder / lost.relative_to(first.folder), lost)
 
 
