@@ -5,6 +5,7 @@ import shutil
 import zipfile
 
 import pytest
+import yaml
 from project import Project
 from runs import ROOT, same_tables, tiny
 
@@ -133,6 +134,33 @@ def test_a_node_that_shares_no_disk_trains_from_the_storage(trained, tmp_path):
     elsewhere.snakemake(*STORAGE, "--cores", "2", "--until", "collect")
     arrived = elsewhere.folder / folder.relative_to(node.folder) / sealed.NAME
     assert arrived.read_bytes() == (folder / sealed.NAME).read_bytes()
+
+
+def test_a_job_of_several_runs_trains_those_that_the_storage_lacks(server, tmp_path):
+    import boto3
+
+    storage = (*STORAGE[:-1], "s3://bucket/series", "--cores", "2", "--until", "collect")
+    projects = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        project = Project(tmp_path / name)
+        path = project.folder / "config/smoke.yaml"
+        study = {**yaml.safe_load(path.read_text()), "runs_per_job": 2}
+        path.write_text(yaml.safe_dump({**study, "tasks": {"mlp": {"epochs": 1, "seeds": 1}}}))
+        projects.append(project)
+    first, second = projects
+    assert "rule series_" in first.snakemake(*storage, "--quiet", "host")
+    client = boto3.client("s3", endpoint_url=os.environ["SNAKEMAKE_STORAGE_S3_ENDPOINT_URL"])
+    present, lost = first.run_folders()
+    key = f"series/{lost.relative_to(first.folder)}/{sealed.NAME}"
+    client.delete_object(Bucket="bucket", Key=key)
+    printed = second.snakemake(*storage)
+    assert f"mlp {lost.name}: completed" in printed
+    weights = list(second.folder.glob("results/runs/mlp/*/checkpoints/best.pt"))
+    assert [path.parents[1].name for path in weights] == [lost.name]  # runs come without weights
+    other = second.folder / present.relative_to(first.folder)
+    assert (other / store.MANIFEST).read_bytes() == (present / store.MANIFEST).read_bytes()
+    assert same_tables(second.folder / lost.relative_to(first.folder), lost)
 
 
 @pytest.fixture

@@ -60,6 +60,23 @@ def run_files_of(runs):
     return [stored(str(Path(file).with_name(RUN_FILE))) for file in manifests]
 
 
+def fetch_members():
+    """Get the finished runs of jobs of several, which Snakemake's `update` expects on this disk.
+
+    On a node: those of its own job.
+    """
+    for kind, jobs_of in [("pack", JOBS.packs), ("series", JOBS.series)]:
+        for name, members in jobs_of.items():
+            is_asked = any(f"{kind}_{name}" in word for word in sys.argv)
+            if workflow.remote_exec and not is_asked:
+                continue
+            for run in members:
+                file = store.run_folder(run) / sealed.NAME
+                if not file.is_file() and object_of(file).exists():
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    object_of(file).retrieve_object()
+
+
 if STORE:
     STORE.keep_local = True  # else prepared data would come anew for each job
     # Snakemake would put every file there: what is not `stored` is of this machine.
@@ -69,3 +86,5 @@ if STORE:
         for note in sealed.cleared(store.RUNS):
             object_of(note.with_name(sealed.NAME)).remove()
             note.unlink()
+    if workflow.remote_exec or (workflow.is_main_process and ARE_RUN):
+        fetch_members()
