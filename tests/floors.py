@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 Graph = dict[str, set[str]]
@@ -30,8 +31,12 @@ def imported(path: Path, modules: Collection[str]) -> set[str]:
     return names & set(modules)
 
 
+@cache
 def import_graph(package: Path) -> Graph:
-    """Module -> modules of the package that it imports (absolute imports only)."""
+    """Module -> modules of the package that it imports (absolute imports only); not to be changed.
+
+    Read once per process.
+    """
     modules = {}
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package.parent).with_suffix("").parts
