@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 from measured import markdown
 
+from actstudy.analysis import scale
+
 DOCS = Path(__file__).resolve().parent
 DEFAULT = DOCS / "example/default"
 DEPTH = DOCS / "example/small_depth"
@@ -18,7 +20,9 @@ DEPTHS = {"relu": (5, 20, 50), "tanh": (5, 20, 50), "sigmoid": (5, 10), "gelu": 
 
 def score(value: float, task: str) -> str:
     """A metric's value: an accuracy in percent, as on the page, a perplexity without digits."""
-    return f"{value:,.0f}" if METRICS[task] == "word_perplexity" else f"{100 * value:.2f}"
+    if METRICS[task] == "word_perplexity":
+        return f"{value:,.0f}"
+    return scale.of_metric(METRICS[task]).number(value)
 
 
 def reported(path: Path, task: str) -> pd.DataFrame:

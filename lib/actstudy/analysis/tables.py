@@ -89,17 +89,13 @@ CELL_METRICS += stats.MIDDLE
 
 @dataclasses.dataclass(frozen=True)
 class Tables:
-    """A study's plan and tables, as figures and summary take them.
-
-    absent: names of tables that were not kept, which are empty here; lacks: what pages cannot show
-    without them, in a sentence; origin: as `origins.provenance`, if `runs` do not say it.
-    """
+    """A study's plan and tables, as figures and summary take them."""
 
     plan: Plan
     frames: dict[str, pd.DataFrame]
-    absent: frozenset[str] = frozenset()
-    lacks: str = ""
-    origin: dict[str, str] | None = None
+    absent: frozenset[str] = frozenset()  # names of tables that were not kept, which are empty
+    lacks: str = ""  # what pages cannot show without them, in a sentence
+    origin: dict[str, str] | None = None  # as `origins.provenance`, if `runs` do not say it
 
     def of(self, name: str, task: str) -> pd.DataFrame:
         """A table's rows of one task."""
