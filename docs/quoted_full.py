@@ -19,7 +19,7 @@ from actstudy.study.planning import Study
 
 STUDIES = {"lm_full": "lm", "lm_more": "lm", "cls_full": "cls", "vision_full": "vision"}
 CHOSEN_IN = {"vision": "vision_full", "cls": "cls_full", "lm": "lm_more"}
-SHOWN = 10  # recipes of a search
+N_ROWS = 10  # recipes of a search
 ACTIVATIONS = ("relu", "gelu")  # of the searches; vision has the first alone
 LENGTH = ("epochs", "batch_size", "depth", "width", "vocabulary", "context")  # of a run's time
 GOALS = {"vision": 0.6, "lm": 105.0}  # of cls the reference itself
@@ -65,7 +65,7 @@ def by_activation(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def entry_of(row: pd.Series, name: str, task: str) -> str:
-    """A value of a recipe's row; that an activation was not run at the first seed is said."""
+    """A value of a recipe's row; `not run` for an activation that lacks."""
     if pd.notna(row[name]):
         return value_of(row[name], task)
     return "not run" if name in ACTIVATIONS else ""
@@ -83,7 +83,7 @@ def trails() -> str:
         table = by_activation(stored(study))
         values = table.columns.drop("seconds")
         rows = []
-        for recipe, row in table.head(SHOWN).iterrows():
+        for recipe, row in table.head(N_ROWS).iterrows():
             entries = [entry_of(row, name, task) for name in values]
             rows.append([words(str(recipe)), *entries, f"{row['seconds']:.0f}"])
         parts.append(markdown([f"`{study}`", *values, "seconds"], rows))
@@ -96,7 +96,7 @@ def specs_of(study: Study) -> dict[str, RunSpec]:
 
 
 def levels() -> str:
-    """Of each task the recipe of config/full.yaml on val beside reference, goal, publications."""
+    """Of each task the recipe of config/full.yaml on val, with reference, goal, publications."""
     rows = []
     for task, spec in specs_of(full_study()).items():
         frame = stored(CHOSEN_IN[task])
@@ -113,8 +113,8 @@ def levels() -> str:
         entries = [value_of(value, task) for value in values]
         entries += ["not run"] * (len(ACTIVATIONS) - len(values))
         rank = f"{table.index.get_loc(recipe) + 1} of {len(table)}"
-        said = f"{value_of(goal, task)}: {'reached' if is_reached else '**not reached**'}"
-        rows.append([f"`{task}`", words(recipe), *entries, rank, value_of(reference, task), said])
+        level = f"{value_of(goal, task)}: {'reached' if is_reached else '**not reached**'}"
+        rows.append([f"`{task}`", words(recipe), *entries, rank, value_of(reference, task), level])
         rows[-1].append(PUBLISHED[task])
     head = ["", "chosen", *ACTIVATIONS, "rank", "reference", "goal, here on val"]
     return markdown([*head, "published, on test"], rows)
@@ -155,7 +155,7 @@ def hours() -> str:
 
 
 def transfer_rows() -> Iterator[list[str]]:
-    """A row per task: the default study beside the kept full one."""
+    """A row per task: what the default study says of the kept full one."""
     studies = [beside.Study(name, load(ROOT / name)) for name in (SMALL, LARGE)]
     table, _ = transfer.transfers(studies)
     for row in table.to_dict("records"):

@@ -45,13 +45,13 @@ def scale_far() -> str:
     lines = []
     present = rows()
     present = present[present["code"] == "now"]
-    for (step, _), part in present.groupby(["step", "rows_per_run"], sort=False):
+    for (step, per_run), part in present.groupby(["step", "rows_per_run"], sort=False):
         largest = part.sort_values("runs").iloc[-1]
         if math.isnan(largest["time_exponent"]):
             continue
         factor = FAR / largest["runs"]
         seconds = largest["cpu_seconds"] * factor ** max(LINEAR, largest["time_exponent"])
         memory = largest["peak_bytes"] * factor ** max(0.0, largest["memory_exponent"])
-        of = f"{largest['runs']:,.0f} runs"
+        of = f"{largest['runs']:,.0f} runs of {per_run:,} rows"
         lines.append([step, of, f"{seconds / 3600:.1f}", f"{memory / 2**30:.1f}"])
     return markdown(["step", "from", "processor hours", "peak GiB"], lines)

@@ -190,8 +190,8 @@ def test_a_time_that_no_job_can_ask_for_is_refused(sound, word):
 
 
 def test_one_machine_asks_nobody_for_time():
-    here = SimpleNamespace(nodes=None, default_resources=SimpleNamespace(args=["runtime=x"]))
-    assert profile.check_resources(here, []) is None
+    machine = SimpleNamespace(nodes=None, default_resources=SimpleNamespace(args=["runtime=x"]))
+    assert profile.check_resources(machine, []) is None
 
 
 def settings(defaults, by_rule) -> SimpleNamespace:

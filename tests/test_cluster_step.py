@@ -168,10 +168,10 @@ def test_ended_jobs_are_noticed_within_half_a_minute(monkeypatch):
     executor = direct.Executor.__new__(direct.Executor)
     executor._next_seconds_between_status_checks = 5
 
-    async def asked():
+    async def still_running():
         return [info async for info in executor.check_active_jobs(["a", "b"])]
 
-    assert asyncio.run(asked()) == ["a", "b"]
+    assert asyncio.run(still_running()) == ["a", "b"]
     assert executor.next_seconds_between_status_checks == direct.MAX_PAUSE
 
 

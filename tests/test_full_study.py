@@ -73,9 +73,9 @@ def is_fixed(run, task):
 
 def test_one_recipe_of_the_sensitivity_study_is_the_full_studys_own(full):
     sensitivity = planning.load(ROOT / "config/full_sensitivity.yaml")
-    asked = {store.run_folder(run.spec): run.task for run in sensitivity.possible}
+    task_by_folder = {store.run_folder(run.spec): run.task for run in sensitivity.possible}
     fixed = {store.run_folder(run.spec) for run in full.possible if is_fixed(run, run.task)}
-    shared = Counter(asked[folder] for folder in fixed & asked.keys())
+    shared = Counter(task_by_folder[folder] for folder in fixed & task_by_folder.keys())
     assert shared == {"cls": 32, "lm": 32}
 
 

@@ -178,7 +178,10 @@ def test_the_wheel_holds_what_the_package_reads_and_nothing_else(wheel):
         for path in files
         if path.is_file() and path.suffix != ".pyc"
     }
-    shipped = {"Snakefile", "profiles/default/config.yaml", "profiles/slurm/config.yaml"}
+    shipped = {
+        "Snakefile",
+        *(f"profiles/{name}/config.yaml" for name in ("default", "s3", "slurm")),
+    }
     shipped.add("data/embedded/README.md")  # with the licences
     read = ("data/embedded/*.parquet", "benchmarks/results/activations_*.parquet")
     for pattern in (*read, "config/**/*.yaml", "workflow/**/*.[prs]*", "docs/notebooks/*.py"):

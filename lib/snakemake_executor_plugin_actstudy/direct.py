@@ -34,6 +34,7 @@ class Executor(slurm.Executor):
     """Submits jobs whose batch script is a rule's own command, started by `cluster.step`."""
 
     run_uuid: str  # the name of its jobs
+    next_seconds_between_status_checks: float
 
     def __post_init__(self, test_mode: bool = False) -> None:
         super().__post_init__(test_mode)

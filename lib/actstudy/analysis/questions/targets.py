@@ -18,7 +18,10 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: Plan) -> pd.DataFram
     """
     rows = []
     ended = runs[runs["status"].isin(ENDED)]
-    reached = {task: first_at(curves, task, settings) for task, settings in plan.tasks.items()}
+    reached = {}
+    for task, part in ended.groupby("task"):
+        of_task = curves[curves["run_id"].isin(part["run_id"])]
+        reached[task] = first_at(of_task, plan.tasks[str(task)])
     for cell, part in ended.groupby(CELL, sort=False):
         for target, first in reached[cell[0]]:
             at_target = first.reindex(part["run_id"])
@@ -35,14 +38,10 @@ def targets(runs: pd.DataFrame, curves: pd.DataFrame, plan: Plan) -> pd.DataFram
     return pd.DataFrame(rows, columns=TARGETS)
 
 
-def first_at(
-    curves: pd.DataFrame, task: str, settings: TaskPlan
-) -> list[tuple[float, pd.DataFrame]]:
-    """Each target, and by run of a task when val reaches it: TIMES of those that do."""
-    if not len(curves):
-        return [(target, pd.DataFrame(columns=TIMES)) for target in settings.targets]
-    of_task = curves[(curves["task"] == task) & (curves["split"] == "val")]
-    val = of_task[of_task["metric"] == settings.metric].sort_values("step", kind="stable")
+def first_at(curves: pd.DataFrame, settings: TaskPlan) -> list[tuple[float, pd.DataFrame]]:
+    """Each target of a task, and by run when val reaches it: TIMES of those that do."""
+    val = curves[(curves["split"] == "val") & (curves["metric"] == settings.metric)]
+    val = val.sort_values("step", kind="stable")
     reached = []
     for target in settings.targets:
         gain = settings.sign * (val["value"] - target)
