@@ -83,6 +83,7 @@ UNITS = {
     "throughput": "throughput_unit, median over evaluation windows; of a packed run its share",
 }
 FEW_ROWS = 100_000  # of a table that one thread reads in milliseconds
+METRICS = "^(reported|last)_"  # columns of `runs`
 CELL_METRICS = [*CELL, "checkpoint", "metric", "n_planned", "n", "mean", "sd", "min", "max"]
 CELL_METRICS += stats.MIDDLE
 
@@ -174,7 +175,7 @@ def cells(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """
     rows = []
     columns_by_task = {}
-    runs = runs[[*CELL, "status", *filter(is_metric, runs)]]
+    runs = runs[[*CELL, "status", *runs.filter(regex=METRICS)]]
     for task, of_task in runs.groupby("task", sort=False):
         columns_by_task[task] = metric_columns(of_task, plan.tasks[task])
     for cell, part in runs.groupby(CELL, sort=False):
@@ -198,15 +199,10 @@ def cells(runs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=CELL_METRICS)
 
 
-def is_metric(column: str) -> bool:
-    """Whether a column of `runs` has a metric."""
-    return column.startswith(("reported_", "last_"))
-
-
 def metric_columns(runs: pd.DataFrame, settings: TaskPlan) -> list[str]:
     """The columns of metrics that completed runs of a task have, or that of its own metric."""
     completed = runs[runs["status"] == "completed"]
-    columns = [name for name in filter(is_metric, runs) if completed[name].notna().any()]
+    columns = [name for name in runs.filter(regex=METRICS) if completed[name].notna().any()]
     return columns or [f"reported_{settings.metric}"]
 
 

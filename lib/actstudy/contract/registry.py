@@ -1,7 +1,6 @@
 """Names that a study may use, read from source files so that planning never imports torch."""
 
 import ast
-import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -67,24 +66,7 @@ def files(room: str, name: str) -> tuple[str, ...]:
     One that names it and cannot be parsed is among them, so that only what asks for it is refused.
     """
     stems = sorted(path.stem for path in (PACKAGE / room).glob("[!.]*.py"))
-    return tuple(stem for stem in stems if _may_assign(f"{room}/{stem}.py", name))
-
-
-def _may_assign(file: str, name: str) -> bool:
-    """Whether a file assigns a name, or has it and cannot be parsed.
-
-    It is parsed only if its text does not say: of all files that would take a third of planning.
-    """
-    text = (PACKAGE / file).read_bytes()
-    word = name.encode()
-    if word not in text:
-        return False
-    if re.search(rb"^%b\b[^=\n]*=(?!=)" % word, text, re.MULTILINE):
-        return True
-    try:
-        return name in literals.assignments(file)
-    except StudyError:
-        return True
+    return tuple(stem for stem in stems if literals.may_assign(f"{room}/{stem}.py", name))
 
 
 def activations() -> dict[str, dict[str, Any]]:
