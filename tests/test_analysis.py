@@ -265,7 +265,7 @@ def test_status_and_retry(study, root, data_folder):
     shown, failed = status.status(study, root / "runs")
     assert not failed
     assert "mlp: 1 run left; a run takes" in shown
-    assert re.search(r"all with \d+ processes: about .* left, until", shown)
+    assert re.search(r"all with \d+ processes: about .* left( \(± .*\))?, until", shown)
     run(one.spec, store.run_folder(one.spec, root / "runs"), data_folder, quiet())
     store.publish(store.run_folder(one.spec, root / "runs"))
     assert "8 of 8" in status.status(study, root / "runs")[0]
