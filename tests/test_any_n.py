@@ -373,7 +373,7 @@ def test_seeds_that_are_added_later_train_alone(project, monkeypatch):
     project.call(*pages)
     assert len(stamps()) == 12
     assert {name: stamps()[name] for name in first} == first
-    assert "leaky_relu is equivalent to relu" in page()
+    assert "equivalent: leaky_relu" in page()
     assert "**Any number of seeds**: verdicts are of bets on the differences" in page()
     assert "Student" not in page()
     assert not (project.folder / "results/often/plan").exists()
