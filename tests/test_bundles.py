@@ -15,10 +15,11 @@ import pytest
 from commands import command
 from refusals import refusal
 
-from actstudy.bundles import making
+from actstudy.bundles import contents, making
 from actstudy.bundles.opened import opened
-from actstudy.contract import store
+from actstudy.contract import own, store
 from actstudy.contract.errors import StudyError
+from actstudy.study import planning
 
 
 @pytest.fixture(scope="module")
@@ -359,3 +360,22 @@ def test_runs_of_any_ending_give_tables_that_are_theirs(tmp_path, monkeypatch, t
     content = {"axes": axes, "tasks": {task: {"seeds": 5}}}
     planned = bundled.study(lambda run: next(endings), content=content)
     assert bundled.faults(bundled.packed(planned)) == []
+
+
+def test_own_code_is_packed_with_what_it_imports_of_ones_own(tmp_path, monkeypatch):
+    """The file of a path, and one that it imports from; neither torch nor the project's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own, "_folders", [tmp_path, tmp_path / "lib"])
+    Path("lib").mkdir()
+    Path("lib/packed_scale.py").write_text("FACTOR = 2\n")
+    lines = ["import torch", "from packed_scale import FACTOR"]
+    lines += ["class Steep(torch.nn.Module):", "    def forward(self, x):"]
+    lines += ["        return torch.relu(FACTOR * x)"]
+    Path("packed_acts.py").write_text("\n".join(lines))
+    axes = {"activation": ["relu", "packed_acts:Steep"]}
+    study = {"baseline": "relu", "seeds": 1, "axes": axes, "tasks": {"mlp": {"steps": 5}}}
+    Path("mine.yaml").write_text(json.dumps(study))
+    packed = contents.own_code_of(planning.load("mine.yaml"))
+    assert set(packed) == {"packed_acts.py", "lib/packed_scale.py"}
+    monkeypatch.chdir(tmp_path / "lib")
+    assert "code/packed_acts.py" in contents.own_code_of(planning.load("../mine.yaml"))

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actstudy.bundles import seals
-from actstudy.contract import checkout, frameworks, parity, sources, store
+from actstudy.contract import (
+    checkout,
+    code,
+    frameworks,
+    own,
+    own_code,
+    parity,
+    sources,
+    store,
+)
 from actstudy.contract.spec import data_name
 from actstudy.study import measuring, owner
 from actstudy.study.grid import PlannedRun
@@ -66,17 +75,33 @@ def is_hidden(path: Path) -> bool:
 
 
 def shared_files(study: Study) -> Files:
-    """What a study needs besides its results and runs: config, scores, documents."""
+    """What a study needs besides its results and runs: config, own code, scores, documents."""
     own = Path(study.file)
     config = {name_of(own): checkout.source_of(own)}
     if study.ledger:
         folder = Path(study.ledger["folder"])
         for path in sorted(checkout.source_of(folder).glob("*.yaml")):
             config[name_of(folder / path.name)] = path
-    files = config | {path.as_posix(): path for path in scores_of(study)}
+    files = config | own_code_of(study) | {path.as_posix(): path for path in scores_of(study)}
     for path in (CONSTRAINTS, *(Path(f"docs/{name}.md") for name in DOCUMENTS)):
         files[path.as_posix()] = checkout.ROOT / path
     return {name: path for name, path in files.items() if path.is_file()}
+
+
+def own_code_of(study: Study) -> Files:
+    """The files of someone's own code that runs of a study are made of, not those of packages.
+
+    One in the study's folder keeps its name, one from elsewhere is in code/ by its module's name.
+    """
+    pieces = {piece for run in runs_of(study) for piece in run.spec.code}
+    files = {}
+    for path in filter(None, map(code.path_of, sorted(pieces))):
+        for module, file in own_code.files(path).items():
+            if own.is_own(file):
+                here = file.resolve().is_relative_to(Path.cwd())
+                name = file.resolve().relative_to(Path.cwd()) if here else f"code/{module}.py"
+                files[str(name)] = file
+    return files
 
 
 def name_of(file: Path) -> str:
