@@ -65,7 +65,7 @@ def file(tables, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", params=["chromium", "firefox", "webkit"])
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
 def browser(request):
     yield from browsers.session(request.param)
 

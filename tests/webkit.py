@@ -1,20 +1,19 @@
 """WebKit of GTK, the engine of Safari, that tests drive on a display of Xvfb.
 
-Debian's packages webkit2gtk-driver and xvfb have what is needed. Whatever its driver does not
-answer within `PATIENCE` ends the browser and fails: no test waits for ever.
+Debian's packages webkit2gtk-driver and xvfb have what is needed. The driver of WebKit does not stop
+a script that never ends, and selenium waits for it without a limit of its own. So a command that is
+not answered within `PATIENCE` fails and ends the browser, and all later commands fail at once.
 """
 
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
 import urllib3
 from selenium import webdriver
-from selenium.common import exceptions
+from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.webkitgtk.service import Service
 
 DRIVER = shutil.which("WebKitWebDriver")
@@ -23,6 +22,7 @@ XVFB = shutil.which("Xvfb")
 SCREEN = ["-screen", "0", "1600x1400x24", "-nolisten", "tcp", "-displayfd", "1"]
 PATIENCE = 60  # seconds
 LIMITS = {"pageLoad": 40_000, "script": 40_000}  # milliseconds, the driver's own
+ONCE = {"init_args_for_pool_manager": {"retries": False}}
 NARROW_BARS = "* { padding: 0; margin: 0; min-width: 0; border: 0; font-size: 6px }"
 WITHOUT_DESKTOP = {"NO_AT_BRIDGE": "1", "GTK_A11Y": "none", "GIO_USE_VFS": "local"}
 LISTEN = """
@@ -55,7 +55,7 @@ def display():
     return process, f":{process.stdout.readline().strip()}"
 
 
-class WebKit(webdriver.WebKitGTK):
+class WebKit(webdriver.Remote):
     """A browser of WebKit. Its driver has no log of the console: a script in the page listens.
 
     What complains while a page loads is not heard, what complains later is.
@@ -74,19 +74,14 @@ class WebKit(webdriver.WebKitGTK):
         settings.binary_location = str(BROWSER)
         settings.add_argument("--automation")
         settings.timeouts = LIMITS
-        own = {"DISPLAY": name, "XDG_CONFIG_HOME": self.folder.name, **WITHOUT_DESKTOP}
-        service = Service(
-            DRIVER,
-            env={**os.environ, **own},
-            log_output=str(self.log),
-            popen_kw={"start_new_session": True},
-        )
-        super().__init__(options=settings, service=service)
+        environment = {**os.environ, **WITHOUT_DESKTOP}
+        environment |= {"DISPLAY": name, "XDG_CONFIG_HOME": self.folder.name}
+        self.service = Service(DRIVER, env=environment, log_output=str(self.log))
+        self.service.start()
+        address = self.service.service_url
+        client = ClientConfig(address, timeout=PATIENCE, init_args_for_pool_manager=ONCE)
+        super().__init__(address, options=settings, client_config=client)
         self.size(width, height)
-
-    def start_session(self, capabilities):
-        self.command_executor.client_config.timeout = PATIENCE
-        super().start_session(capabilities)
 
     def execute(self, driver_command, params=None):
         """What the driver answers; a browser that does not answer is ended and fails from then."""
@@ -94,11 +89,11 @@ class WebKit(webdriver.WebKitGTK):
             raise AssertionError(self.silence)
         try:
             return super().execute(driver_command, params)
-        except (urllib3.exceptions.HTTPError, exceptions.TimeoutException) as error:
+        except urllib3.exceptions.HTTPError as error:
+            self.end()
             log = self.log.read_text("utf-8", errors="replace")[-2000:]
             words = f"{type(error).__name__} of {driver_command} {params}"
             self.silence = f"WebKit does not answer: {words[:500]}; log of its driver: {log}"
-            self.end()
             raise AssertionError(self.silence) from error
 
     def get(self, address):
@@ -130,9 +125,8 @@ class WebKit(webdriver.WebKitGTK):
         self.set_window_size(width + bars[0], height + bars[1])
 
     def end(self):
-        """Kill the driver, its browser and their display."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.service.process.pid, signal.SIGKILL)
+        """Kill the driver and the display, without which the browser's processes end too."""
+        self.service.process.kill()
         self.display.kill()
         self.display.wait(PATIENCE)
 
