@@ -5,6 +5,7 @@ a script that never ends, and selenium waits for it without a limit of its own. 
 not answered within `PATIENCE` fails and ends the browser, and all later commands fail at once.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import urllib3
 from selenium import webdriver
+from selenium.common import exceptions
 from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.webkitgtk.service import Service
 
@@ -80,7 +82,11 @@ class WebKit(webdriver.Remote):
         self.service.start()
         address = self.service.service_url
         client = ClientConfig(address, timeout=PATIENCE, init_args_for_pool_manager=ONCE)
-        super().__init__(address, options=settings, client_config=client)
+        try:
+            super().__init__(address, options=settings, client_config=client)
+        except BaseException:
+            self.end()
+            raise
         self.size(width, height)
 
     def execute(self, driver_command, params=None):
@@ -127,11 +133,14 @@ class WebKit(webdriver.Remote):
     def end(self):
         """Kill the driver and the display, without which the browser's processes end too."""
         self.service.process.kill()
+        self.service.process.wait(PATIENCE)
+        self.service.stop()
         self.display.kill()
         self.display.wait(PATIENCE)
 
     def quit(self):
-        if not self.silence:
+        """End the session, then all processes, whether it ended or not."""
+        with contextlib.suppress(exceptions.WebDriverException, AssertionError):
             super().quit()
         self.end()
         self.folder.cleanup()
