@@ -1,6 +1,7 @@
 """Browsers without a window that tests drive: Chromium by its driver, Firefox by its own protocol.
 
 Firefox speaks WebDriver BiDi itself and needs no driver; what tests use of selenium is here.
+WebKit is in webkit.py.
 """
 
 import itertools
@@ -11,6 +12,7 @@ import tempfile
 import time
 
 import pytest
+import webkit
 import websocket
 from selenium import webdriver
 
@@ -47,12 +49,21 @@ def without_drivers(name):
     """Why a browser cannot be driven here, or nothing."""
     if name == "firefox":
         return "" if FIREFOX else "no firefox is installed"
+    if name == "webkit":
+        return webkit.missing()
     return "" if CHROMIUM and DRIVER else "no chromium with its driver is installed"
 
 
 def started(name):
     """A browser by its name."""
+    if name == "webkit":
+        return webkit.WebKit(WIDTH, HEIGHT)
     return Firefox() if name == "firefox" else chromium()
+
+
+def is_chromium(driver):
+    """Whether a browser has Chromium's own protocol: colours, scripts before a page's."""
+    return not isinstance(driver, Firefox | webkit.WebKit)
 
 
 def session(name):
@@ -67,7 +78,7 @@ def session(name):
 
 def resize(driver, width, height, scheme=None):
     """Give a page another size, and in Chromium light or dark colours."""
-    if isinstance(driver, Firefox):
+    if not is_chromium(driver):
         driver.size(width, height)
         return
     features = [{"name": "prefers-color-scheme", "value": scheme or "light"}]

@@ -32,7 +32,7 @@ def file(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", params=["chromium", "firefox"])
+@pytest.fixture(scope="module", params=["chromium", "firefox", "webkit"])
 def browser(request):
     yield from browsers.session(request.param)
 
@@ -345,8 +345,8 @@ def test_a_refused_copy_shows_the_text_inside_the_panel_of_the_run(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_no_part_is_wider_than_its_window(browser, opened, scheme, width):
-    if scheme == "dark" and isinstance(browser, browsers.Firefox):
-        pytest.skip("the protocol of Firefox sets no colours")
+    if scheme == "dark" and not browsers.is_chromium(browser):
+        pytest.skip("only the protocol of Chromium sets colours")
     browsers.resize(browser, width, 800, scheme)
     opened("")
     for words in parts(browser):
@@ -361,7 +361,7 @@ def test_no_part_is_wider_than_its_window(browser, opened, scheme, width):
 
 
 def test_an_old_browser_is_named_what_it_needs(browser, file):
-    if isinstance(browser, browsers.Firefox):
+    if not browsers.is_chromium(browser):
         pytest.skip("scripts before a page's own are added by Chromium's protocol")
     script = {"source": "delete window.DecompressionStream;"}
     added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
