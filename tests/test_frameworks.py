@@ -36,6 +36,8 @@ def work(words):
     assert "keras" not in sys.modules, "it has its back end already"
     importlib.import_module("torch._dynamo")  # as Keras does on torch, in each of them
     os.chdir(ROOT)
+    for name in [name for name in sys.modules if name.startswith("test_")]:
+        del sys.modules[name]  # those of tests/keras have names of others
     with job_forks.served() as python:
         os.environ["ACTSTUDY_TEST_PYTHON"] = python
         sys.exit(pytest.main(words))

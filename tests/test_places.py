@@ -31,8 +31,8 @@ if "install" in sys.argv:
 """
 NO_PROJECT = """
 import sys
-import snakemake.cli
 sys.path = [place for place in sys.path if not place.endswith("/lib")]
+import snakemake.cli
 sys.exit(snakemake.cli.main())
 """
 PYTHON = """#!/bin/sh
@@ -185,7 +185,7 @@ def test_the_code_of_another_folder_is_refused(place, tmp_path, command):
 def test_an_environment_without_the_project_is_refused_in_one_line(place):
     command = [sys.executable, "-I", "-c", NO_PROJECT, "--cores", "1", "-n"]
     status, output = place.call(command)
-    assert status == 1
+    assert status == 1, output
     assert output.splitlines()[-1] == (
         "actstudy: No module named 'actstudy'; to mend: make setup && . .venv/bin/activate"
     )

@@ -202,4 +202,4 @@ def test_a_stale_lock_of_snakemake_is_cleared(tmp_path):
     clone.edit("lib/actstudy/commands/driver.py", r"shutil\.rmtree\(.*\)", "pass")
     doubles.stale_lock(clone)
     assert clone.start("twice", doubles.DATA).wait() == 1
-    assert "LockException" in clone.said()
+    assert "locked by a snakemake that was killed" in clone.said()

@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.utils import QuotedFormatter, SequenceFormatter
 
 # Flags that the workflow has put together itself, quoted where they hold text.
-BUILT_FLAGS = ("{JOBS.host_flags}", "{JOBS.own_tasks}", "{JOBS.modules}")
+BUILT_FLAGS = ("{HOST_FLAGS}", "{JOBS.own_tasks}", "{JOBS.modules}")
 PROGRAM = re.compile(r"\{PYTHON:q\} (-m actstudy|\{SCRIPTS:q\}/\w+\.py)")
 TELLS = r"/usr/bin/env printf '%s\\0'"  # what it was given
 

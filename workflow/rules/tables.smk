@@ -13,7 +13,7 @@ rule collect:
         f"{RESULTS}/collected/changed.txt",
     localrule: True
     shell:
-        "date -u '+%Y-%m-%dT%H:%M:%SZ' > {output:q}"
+        "exec {PYTHON:q} {SCRIPTS:q}/collect.py {output:q}"
 
 
 rule tables:
