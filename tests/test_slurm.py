@@ -124,7 +124,8 @@ def test_a_study_trains_on_slurm(project, slurm, data_folder, tmp_path):
     assert "Restarts=1" in slurm.ask("scontrol", "show", "job", job)
     folders = project.run_folders()
     assert len(folders) == 4
-    assert len(slurm.ask("squeue", "-h", "-t", "all", "-o", "%i").split()) == 2
+    jobs = slurm.ask("squeue", "-h", "-t", "all", "-o", "%i %T %k").splitlines()
+    assert len(jobs) == 2, (jobs, output)
     for folder in folders:
         job_there = json.loads((folder / "environment.json").read_text())["slurm"]
         assert job_there["CUDA_VISIBLE_DEVICES"] == job_there["SLURM_STEP_GPUS"]
