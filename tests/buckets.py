@@ -43,7 +43,7 @@ def client() -> Any:
     return boto3.client("s3", endpoint_url=os.environ[ENDPOINT], region_name="us-east-1")
 
 
-def keys(bucket: str = "bucket") -> list[str]:
+def names(bucket: str = "bucket") -> list[str]:
     """The names of the objects in a bucket."""
     return [entry["Key"] for entry in client().list_objects_v2(Bucket=bucket).get("Contents", [])]
 

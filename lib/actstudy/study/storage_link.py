@@ -48,7 +48,7 @@ def reaching(prefix: str) -> Iterator[None]:
 
 
 def _is_of_storage(fault: Exception) -> bool:
-    """Whether a fault comes from a storage; the classes are those of packages that may be missing."""
+    """Whether a fault comes from a storage, by the package of its class."""
     packages = {kind.__module__.partition(".")[0] for kind in type(fault).mro()}
     return bool(packages & {"boto3", "botocore", "snakemake_interface_common"})
 
