@@ -75,7 +75,7 @@ def test_runs_that_have_come_are_those_that_were_trained(trained, second):
 
 
 def test_locks_and_checkpoints_stay_on_the_disk(server, trained):
-    keys = buckets.keys()
+    keys = buckets.names()
     kinds = {"runs", "data", "references", "smoke"}
     assert {key.split("/")[2] for key in keys} == kinds
     assert {key.split("/")[-1] for key in keys if "/runs/" in key} == {sealed.NAME}
