@@ -7,7 +7,9 @@ import zipfile
 import pytest
 from runs import tiny
 
+from actstudy.analysis import retry
 from actstudy.contract import sealed, spec, store
+from actstudy.study import planning
 
 
 @pytest.fixture
@@ -78,3 +80,14 @@ def test_tables_of_another_run_are_refused(run, other, tmp_path):
             sealed.unpack(folder)
     assert not (folder / store.MANIFEST).exists()
     assert not store.verifies(folder / "checkpoints/final")
+
+
+def test_a_folder_with_an_archive_alone_can_be_cleared(tmp_path):
+    """As the line on a damaged archive says."""
+    study = planning.load("config/smoke.yaml")
+    run = tmp_path / "lm/a"
+    run.mkdir(parents=True)
+    (run / sealed.NAME).write_bytes(b"half")
+    assert retry.clear(study, str(run)) == [str(run)]
+    assert (run / sealed.CLEARED).is_file()
+    assert not (run / sealed.NAME).exists()
