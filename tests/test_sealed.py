@@ -36,18 +36,18 @@ def contents(path):
 
 def test_an_archive_of_other_tables_takes_the_place_of_those_here(run, tmp_path):
     """As the run was trained again elsewhere."""
-    here = tmp_path / "here" / run.name
-    shutil.copytree(run, here)
-    assert not sealed.unpack(here)
+    copy = tmp_path / "copy" / run.name
+    shutil.copytree(run, copy)
+    assert not sealed.unpack(copy)
     tables = {name: store.read(run, name)[0] for name in ("runs", *others(run))}
     row = {**tables["runs"].to_pylist()[0], "status": "failed"}
     tables["runs"] = tables["runs"].from_pylist([row], schema=tables["runs"].schema)
-    store.seal(here, tables)
-    store.publish(here)
-    assert store.summary_row(here)["status"] == "failed"
-    assert sealed.unpack_all([here]) == 1
-    assert store.summary_row(here) == store.summary_row(run)
-    assert not sealed.unpack(here)
+    store.seal(copy, tables)
+    store.publish(copy)
+    assert store.summary_row(copy)["status"] == "failed"
+    assert sealed.unpack_all([copy]) == 1
+    assert store.summary_row(copy) == store.summary_row(run)
+    assert not sealed.unpack(copy)
 
 
 def others(run):

@@ -36,13 +36,13 @@ def key_of(project, path):
 
 def test_a_job_that_fails_removes_no_object(stored, monkeypatch):
     """One of its two runs is lost, and its training fails: the other stays in the storage."""
-    lost, kept = stored.run_folders()
+    lost, good = stored.run_folders()
     buckets.client().delete_object(Bucket="bucket", Key=key_of(stored, lost / sealed.NAME))
     shutil.rmtree(lost)
     monkeypatch.setenv("ACTSTUDY_FAULT", "curves.parquet/fsync:full")
     printed = stored.snakemake(*STORAGE, *COLLECT, status=1)
     assert "Removing output files of failed job" in printed
-    assert key_of(stored, kept / sealed.NAME) in buckets.names()
+    assert key_of(stored, good / sealed.NAME) in buckets.names()
     monkeypatch.delenv("ACTSTUDY_FAULT")
     stored.snakemake(*STORAGE, *COLLECT)
     assert key_of(stored, lost / sealed.NAME) in buckets.names()
