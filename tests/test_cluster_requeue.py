@@ -21,7 +21,9 @@ from actstudy.training import attempt, devices, in_turn
 from actstudy.training.settings import Settings
 
 MOVING = """echo "$@" >> asked
-[ "$1" = show ] && echo "JobId=7 Restarts={restarts} BatchFlag=1 ExcNodeList={nodes}"
+about="JobState=RUNNING Restarts={restarts} BatchFlag=1 ExcNodeList={nodes}"
+[ "$2" = job ] && echo "JobId=7 $about"
+[ "$2" = hostnames ] && echo "{nodes}" | tr , "\\n"
 true"""
 JOB = (
     "JobState={state} Requeue={requeue} Restarts=2 BatchFlag=1 TimeLimit=00:01:00 PreemptTime={pre}"
@@ -76,7 +78,8 @@ def passed(run, spec="{}", trains=True) -> argparse.Namespace:
     [
         (1, "n1", "ExcNodeList=n1,n2", "for another node than n1,n2"),
         (4, "n[1,4]", "ExcNodeList=n[1,4],n2", "for another node than n"),
-        (5, "n1", None, "not put back, after 5 restarts; n2 fails too"),
+        (9, "n1", "ExcNodeList=n1,n2", "for another node than n1,n2"),  # after time limits
+        (5, "n1,n3,n4,n5,n6", None, "not put back, as n1,n3,n4,n5,n6 are left out; n2 fails too"),
     ],
 )
 def test_bad_nodes_add_up_and_moves_come_to_an_end(
@@ -86,8 +89,17 @@ def test_bad_nodes_add_up_and_moves_come_to_an_end(
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURMD_NODENAME", "n2")
     assert sentence in requeue.to_another_node()
-    calls = Path("asked").read_text().splitlines()[1:]
+    calls = [call for call in Path("asked").read_text().splitlines() if "show" not in call]
     assert calls == (["requeue 7", f"update JobId=7 {update}"] if update else [])
+
+
+def test_a_cancelled_job_is_not_moved(sound, monkeypatch):
+    script = MOVING.format(restarts=0, nodes="(null)")
+    plant(sound, "scontrol", script.replace("RUNNING", "CANCELLED"))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURMD_NODENAME", "n2")
+    assert requeue.to_another_node() is None
+    assert Path("asked").read_text() == "show job -o 7\n"
 
 
 def test_a_job_that_is_back_in_the_queue_is_said_to_be(sound, monkeypatch):

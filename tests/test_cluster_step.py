@@ -207,3 +207,12 @@ def test_status_lists_the_jobs_of_this_study_alone(sound, monkeypatch):
     ]
     assert queue.job_name(Path("results"), "1") == "results_1"
     assert step.THREADS[0] == "OMP_NUM_THREADS"
+
+
+def test_a_job_asks_the_same_slurm(monkeypatch):
+    """Its configuration may be elsewhere than in /etc/slurm."""
+    for name in ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_MEM_PER_CPU"):
+        monkeypatch.setenv(name, "x")
+    variables = step.environment(1)
+    assert {"SLURM_CONF", "SLURM_CLUSTERS"} <= set(variables)
+    assert "SLURM_MEM_PER_CPU" not in variables

@@ -83,3 +83,10 @@ def test_what_is_copied_is_enough_to_plan_the_default_study(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "train" in done.stdout + done.stderr
+
+
+def test_results_and_caches_are_not_sent_to_the_builder():
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {".git", ".snakemake", "results", "**/__pycache__"} <= set(ignored)
+    sources = [source for source, _ in copied()]
+    assert not set(sources) & set(ignored)

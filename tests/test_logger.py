@@ -15,6 +15,7 @@ from snakemake_interface_logger_plugins.tests import MockOutputSettings, TestLog
 
 from actstudy.commands import processes
 from snakemake_logger_plugin_actstudy import LogHandler, LogHandlerSettings, again
+from snakemake_logger_plugin_actstudy.lines import Lines
 
 COMMAND = "set -euo pipefail;  exec /venv/bin/python -m actstudy train --spec '{\"lr\":1}'"
 KILLED = f"""RuleException:
@@ -308,3 +309,21 @@ def test_the_command_that_goes_on_has_the_same_study():
     assert (
         again.command(words, ["x"]) == "snakemake x --config seeds=3 lr=1 '--configfile=a b.yaml'"
     )
+
+
+def test_the_files_of_a_storage_are_named_from_the_folder_on():
+    file = "results/runs/mlp/r1/sealed.zip"
+    assert again.path_of(f"s3://b/x/{file} (update, send to storage)") == file
+    assert again.path_of(f"{file} (update)") == file
+    words = ["snakemake", "--default-storage-prefix", "s3://b/x", "-n"]
+    printed = again.command(words, [f"s3://b/x/{file} (update, send to storage)"])
+    assert printed == f"snakemake {file} --default-storage-prefix s3://b/x"
+
+
+def test_a_line_of_json_names_a_file():
+    lines = Lines(Path("lines.json"))
+    record = logging.LogRecord("snakemake", logging.INFO, "", 1, "", (), None)
+    job = {"jobid": 3, "rule_name": "series_a", "wildcards": {}}
+    output = ["s3://b/x/results/runs/mlp/r1/sealed.zip (update, send to storage)"]
+    vars(record).update(event=LogEvent.JOB_INFO, output=output, **job)
+    assert lines.line(record, "")["output"] == ["results/runs/mlp/r1/sealed.zip"]

@@ -1,5 +1,7 @@
 """Prepared data on a node's disk: copied once, believed by checksum, never from what is damaged."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import shutil
@@ -132,6 +134,29 @@ def test_a_place_that_is_no_folder_is_passed_over(data_folder, tmp_path, monkeyp
     monkeypatch.setenv(scratch.VARIABLE, str(tmp_path / "file"))
     assert staged.load(data_folder).folder == data_folder
     assert "it is read there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("call", ["copyfile", "flock"])
+def test_a_disk_that_fails_or_has_no_locks_is_passed_over(
+    data_folder, disk, monkeypatch, capsys, call
+):
+    if call == "copyfile":
+        broken = OSError(errno.EIO, "Input/output error")
+        monkeypatch.setattr(shutil, "copyfile", _raise(broken))
+    else:
+        no_locks = OSError(errno.ENOLCK, "No locks available")
+        monkeypatch.setattr(fcntl, "flock", _raise(no_locks))
+    assert staged.load(data_folder).folder == data_folder
+    printed = capsys.readouterr().err
+    assert f"no copy of {data_folder} on this node (" in printed
+    assert ("Input/output error" if call == "copyfile" else "No locks available") in printed
+
+
+def _raise(fault):
+    def call(*_):
+        raise fault
+
+    return call
 
 
 def _load(folder, copies, barrier, out):

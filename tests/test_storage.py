@@ -1,11 +1,11 @@
 """A study in object storage: on a local S3 server a second folder trains nothing again."""
 
-import os
 import shutil
 import zipfile
 
+import buckets
 import pytest
-import yaml
+from buckets import STORAGE
 from project import Project
 from runs import ROOT, same_tables, tiny
 
@@ -13,13 +13,6 @@ from actstudy.contract import sealed, spec, store
 from actstudy.contract.errors import StudyError
 from actstudy.study import storage_link
 
-ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-STORAGE = (
-    "--default-storage-provider",
-    "s3",
-    "--default-storage-prefix",
-    "s3://bucket/studies",
-)
 TABLES = "results/smoke/tables/plan.json"
 PLANNED = ("-n", "--quiet", "host")  # a dry run that prints its jobs
 
@@ -27,17 +20,8 @@ PLANNED = ("-n", "--quiet", "host")  # a dry run that prints its jobs
 @pytest.fixture(scope="module")
 def server():
     """A server for S3; the bucket is made by the first file."""
-    pytest.importorskip("snakemake_storage_plugin_s3", reason="the extra s3 is not installed")
-    moto = pytest.importorskip("moto.server", reason="moto is not installed")
-    running = moto.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
-        patch.setenv("SNAKEMAKE_STORAGE_S3_ENDPOINT_URL", f"http://{host}:{port}")
+    with buckets.served() as running:
         yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +75,7 @@ def test_runs_that_have_come_are_those_that_were_trained(trained, second):
 
 
 def test_locks_and_checkpoints_stay_on_the_disk(server, trained):
-    import boto3
-
-    client = boto3.client("s3", endpoint_url=os.environ["SNAKEMAKE_STORAGE_S3_ENDPOINT_URL"])
-    keys = [entry["Key"] for entry in client.list_objects_v2(Bucket="bucket")["Contents"]]
+    keys = buckets.names()
     kinds = {"runs", "data", "references", "smoke"}
     assert {key.split("/")[2] for key in keys} == kinds
     assert {key.split("/")[-1] for key in keys if "/runs/" in key} == {sealed.NAME}
@@ -137,23 +118,12 @@ def test_a_node_that_shares_no_disk_trains_from_the_storage(trained, tmp_path):
 
 
 def test_a_job_of_several_runs_trains_those_that_the_storage_lacks(server, tmp_path):
-    import boto3
-
     storage = (*STORAGE[:-1], "s3://bucket/series", "--cores", "2", "--until", "collect")
-    projects = []
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        project = Project(tmp_path / name)
-        path = project.folder / "config/smoke.yaml"
-        study = {**yaml.safe_load(path.read_text()), "runs_per_job": 2}
-        path.write_text(yaml.safe_dump({**study, "tasks": {"mlp": {"epochs": 1, "seeds": 1}}}))
-        projects.append(project)
-    first, second = projects
+    first, second = (buckets.series(tmp_path / name) for name in ("first", "second"))
     assert "rule series_" in first.snakemake(*storage, "--quiet", "host")
-    client = boto3.client("s3", endpoint_url=os.environ["SNAKEMAKE_STORAGE_S3_ENDPOINT_URL"])
     present, lost = first.run_folders()
     key = f"series/{lost.relative_to(first.folder)}/{sealed.NAME}"
-    client.delete_object(Bucket="bucket", Key=key)
+    buckets.client().delete_object(Bucket="bucket", Key=key)
     printed = second.snakemake(*storage)
     assert f"mlp {lost.name}: completed" in printed
     weights = list(second.folder.glob("results/runs/mlp/*/checkpoints/best.pt"))
@@ -181,12 +151,12 @@ def elsewhere(run, tmp_path):
 
 
 def test_an_archive_is_the_run_and_nothing_else(run, elsewhere):
-    assert sealed.unpack_all(elsewhere.parents[1]) == 1
+    assert sealed.unpack_all([elsewhere]) == 1
     store.verify(elsewhere)
     store.verify(elsewhere / "checkpoints/final")
     for name in store.FILES:
         assert (elsewhere / name).read_bytes() == (run / name).read_bytes()
-    assert sealed.unpack_all(elsewhere.parents[1]) == 0
+    assert sealed.unpack_all([elsewhere]) == 0
     before = (run / sealed.NAME).read_bytes()
     sealed.pack(run)
     assert (run / sealed.NAME).read_bytes() == before

@@ -179,7 +179,7 @@ def failure(job: dict[str, Any], cause: str, words: Sequence[str] = ()) -> str:
     if words:
         name += f" (job {job['jobid']})"
     named = [again.short(path) for path in job["log"]]
-    folders = list(dict.fromkeys(Path(file).parent for file in job["output"]))
+    folders = list(dict.fromkeys(Path(again.path_of(file)).parent for file in job["output"]))
     if folders:
         name += f" {folders[0]}"
         log = folders[0] / "log.txt"

@@ -1,13 +1,28 @@
 """Commands that go on with a study, and what is said if its folder is locked."""
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-NAMING = ("--profile", "--workflow-profile", "--configfile", "--configfiles", "--config", "-C")
-UPDATED = " (update)"  # what Snakemake adds to the name of a file
+NAMING = (
+    "--profile",
+    "--workflow-profile",
+    "--configfile",
+    "--configfiles",
+    "--config",
+    "-C",
+    "--directory",
+    "-d",
+    "--resources",
+    "--default-storage-provider",
+    "--default-storage-prefix",
+    "--storage-s3-endpoint-url",
+)
+REMARK = r" \([^()]*\)$"  # what Snakemake adds to the name of a file, such as ` (update)`
+OBJECT = r"^\w+://.*?/(?=results/)"  # the prefix of a storage
 
 
 def command(words: Sequence[str], more: Sequence[str]) -> str:
@@ -19,8 +34,13 @@ def command(words: Sequence[str], more: Sequence[str]) -> str:
             naming = word.partition("=")[0] in NAMING
         if naming:
             naming_words.append(word)
-    files = [word.removesuffix(UPDATED) for word in more]
+    files = [path_of(word) for word in more]
     return shlex.join(["snakemake", *files, *naming_words])
+
+
+def path_of(text: str) -> str:
+    """The path from the study's folder on of a file that Snakemake names, also in a storage."""
+    return re.sub(OBJECT, "", re.sub(REMARK, "", text))
 
 
 def short(path: str) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from . import again
+
 
 class Lines:
     """Adds events to a file; lines of an earlier start stay in it."""
@@ -57,7 +59,7 @@ class Lines:
             "job": fields["jobid"],
             "rule": fields["rule_name"],
             "wildcards": dict(fields["wildcards"] or {}),
-            "output": [str(file) for file in fields["output"] or ()],
+            "output": [again.path_of(str(file)) for file in fields["output"] or ()],
         }
         self._jobs[fields["jobid"]] = job
         self._starts[fields["jobid"]] = time.monotonic()

@@ -77,14 +77,31 @@ def fetch_members():
                     object_of(file).retrieve_object()
 
 
+def remove_halves():
+    """Remove prepared data of the study that are in the storage in part."""
+    for data in sorted(set(map(spec.data_name, JOBS.specs.values()))):
+        folder = store.DATA / data
+        if storage_link.remove_half(folder, object_of(folder)):
+            print(
+                f"actstudy: {PREFIX}/{folder}: was there in part; it is prepared again",
+                file=sys.stderr,
+            )
+
+
 if STORE:
     STORE.keep_local = True  # else prepared data would come anew for each job
     # Snakemake would put every file there: what is not `stored` is of this machine.
     workflow.modifier.path_modifier.apply_default_storage = lambda path: path
-    storage_link.join(Path(object_of(store.RESULTS).local_path()))
-    if workflow.is_main_process and ARE_RUN:
-        for note in sealed.cleared(store.RUNS):
-            object_of(note.with_name(sealed.NAME)).remove()
-            note.unlink()
-    if workflow.remote_exec or (workflow.is_main_process and ARE_RUN):
-        fetch_members()
+    storage_link.keep_objects(type(object_of(store.RESULTS)))
+    try:
+        storage_link.join(Path(object_of(store.RESULTS).local_path()))
+        with storage_link.reaching(PREFIX):
+            if workflow.is_main_process:
+                object_of(store.RESULTS).exists()  # else Snakemake's traceback says it
+            if workflow.is_main_process and ARE_RUN:
+                storage_link.remove_cleared(store.RUNS, object_of)
+                remove_halves()
+            if workflow.remote_exec or (workflow.is_main_process and ARE_RUN):
+                fetch_members()
+    except errors.StudyError as fault:
+        errors.refuse(fault)

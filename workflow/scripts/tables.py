@@ -14,6 +14,7 @@ import pandas as pd
 
 from actstudy.analysis import run_tables, tables
 from actstudy.analysis.export import latex
+from actstudy.analysis.forecast import folders_of
 from actstudy.contract import errors, sealed, store
 from actstudy.study import planning
 
@@ -23,7 +24,7 @@ plan = study.plan()
 if plan.sha256 != planned:
     errors.refuse(f"{file}: the study was edited while it ran; to mend: the same command again")
 results = Path(study.folder)
-sealed.unpack_all(store.RUNS)
+sealed.unpack_all(folders_of(study.tuning + study.possible, store.RUNS).values())
 frames = tables.build(
     plan,
     store.RUNS,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from actstudy.analysis.collect import collect, without_number
+from actstudy.analysis.forecast import folders_of
 from actstudy.analysis.markdown import cell_name
 from actstudy.analysis.questions import contrasts, tuning
 from actstudy.analysis.questions.seed_values import seed_values
@@ -26,7 +27,8 @@ def decide(study: Study, task: str, what: str, runs_root: Path = RUNS) -> Path:
         neither = f"{study.file} gives task {task} neither looks: true nor tune_lr"
         why = "" if names else f", as {neither}"
         raise StudyError(f"decide: got {what!r}; {choices(what, names)}{why}")
-    sealed.unpack_all(runs_root)
+    runs = study.tuning + study.possible
+    sealed.unpack_all(folders_of(runs, runs_root).values())
     if what == "lr":
         decision = choose_rates(study, task, runs_root)
     else:

@@ -55,7 +55,7 @@ def runs_to_clear(study: Study, what: str, root: Path) -> dict[str, Path]:
         return {run: path for run, path in folders.items() if states[run] in FAILED_STATES}
     if what in folders:
         return {what: folders[what]}
-    if (Path(what) / "spec.json").is_file():
+    if any((Path(what) / name).is_file() for name in ("spec.json", sealed.NAME)):
         return {what: Path(what)}
     hint = nearest(what, ["failed", *folders])
     if Path(what).suffix in (".yaml", ".yml"):

@@ -11,7 +11,7 @@ from actstudy.contract.errors import RESUMABLE, visible
 # changed only when it waits. Exit status 1: not put back.
 MOVE = """trap "" TERM; scontrol requeue $0 || exit 1
 scontrol update JobId=$0 ExcNodeList=$1 || echo stays"""
-MOVES = 5  # restarts after which a job is not put back for another node
+MOVES = 5  # nodes left out, after which a job is not put back for another one
 
 
 def to_another_node() -> str | None:
@@ -27,21 +27,27 @@ def to_another_node() -> str | None:
     about = slurm.fields(slurm.ask("scontrol", "show", "job", "-o", job) or "")
     if not about:
         return _unanswered(job)
-    if about.get("BatchFlag") != "1":
+    if about.get("BatchFlag") != "1" or about.get("JobState", "RUNNING") != "RUNNING":
         return None
-    restarts = about.get("Restarts", "0")
-    if int(restarts) >= MOVES:
-        return visible(
-            f"Slurm job {job}: not put back, after {restarts} restarts; {node} fails too"
-        )
     before = about.get("ExcNodeList", "(null)")
-    nodes = node if before in ("(null)", "") else f"{before},{node}"
+    before = "" if before == "(null)" else before
+    if _count(before) >= MOVES:
+        return visible(f"Slurm job {job}: not put back, as {before} are left out; {node} fails too")
+    nodes = f"{before},{node}" if before else node
     answer = slurm.ask("sh", "-c", MOVE, job, nodes)
     if answer is None:
         return f"Slurm job {job}: `scontrol requeue` failed; Snakemake starts it again (retries)"
     if answer:
         return visible(f"Slurm job {job}: back in the queue, but {node} could not be left out")
     return visible(f"Slurm job {job}: back in the queue, for another node than {nodes}")
+
+
+def _count(nodes: str) -> int:
+    """How many nodes a list of Slurm's names, such as `n[1-3],m7`."""
+    if not nodes:
+        return 0
+    names = slurm.ask("scontrol", "show", "hostnames", nodes)
+    return len(names.split() if names else nodes.split(","))
 
 
 def _unanswered(job: str) -> str:

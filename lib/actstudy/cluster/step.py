@@ -26,7 +26,12 @@ THREADS = (  # variables by which libraries know how many threads they may start
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-IDENTITY = (  # of a job: other variables of Slurm's ask for things of a step, and contradict srun's
+IDENTITY = (  # of a job, and where Slurm is: its other variables ask for things of a step
+    "SLURM_CONF",
+    "SLURM_CONF_SERVER",
+    "SLURM_CLUSTERS",
+    "SLURM_JWT",
+    "SLURM_TMPDIR",
     "SLURM_JOB_ID",
     "SLURM_JOBID",
     "SLURM_CLUSTER_NAME",

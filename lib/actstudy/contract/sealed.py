@@ -6,6 +6,7 @@ else is known of the run; no checkpoint. Locks and checkpoints stay on the disk 
 
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from actstudy.contract import invocation, locks, spec, store
@@ -35,11 +36,12 @@ def pack(run: Path) -> None:
 def unpack(run: Path) -> bool:
     """Publishes a run from its archive; whether there was anything to do.
 
-    Its tables are sealed and verified first, as after a training, so that a kill leaves nothing
-    half done. Damaged if the archive is not that of this run, whole.
+    The archive is the run: of other tables than are published here, as another machine has trained
+    the run again, they take the place. They are sealed and verified first, as after a training, so
+    that a kill leaves nothing half done. Damaged if the archive is not that of this run, whole.
     """
     path = run / NAME
-    if not path.is_file() or is_published(run):
+    if not path.is_file() or _is_of(path, run):
         return False
     try:
         contents = _read(path)
@@ -54,17 +56,31 @@ def unpack(run: Path) -> bool:
         if name in contents:
             with store.replacing(target) as draft:
                 draft.write_bytes(contents[name])
+    trained = store.summary_row(final).get("run_id")
+    if trained != run.name:
+        (final / store.MANIFEST).unlink()  # else the next start would publish it
+        raise store.Damaged(f"{path}: the tables of run {trained}; to fix: {_again(run)}")
     store.publish(run)
     return True
 
 
-def unpack_all(root: Path) -> int:
-    """Publishes every run that has come as an archive; how many these were. root: of the runs."""
+def unpack_all(runs: Iterable[Path]) -> int:
+    """Publishes those runs that have come as an archive; how many these were. runs: their folders.
+
+    Damaged if an archive is not that of its run, whole: the first of them, after all good ones.
+    """
     count = 0
-    for path in sorted(root.glob(f"*/*/{NAME}")):
-        if not is_published(path.parent):
-            with locks.locked(path.parent, is_of_one_job=True):
-                count += unpack(path.parent)
+    faults = list[store.Damaged]()
+    for run in sorted(set(runs)):
+        if not (run / NAME).is_file() or _is_of(run / NAME, run):
+            continue
+        try:
+            with locks.locked(run, is_of_one_job=True):
+                count += unpack(run)
+        except store.Damaged as fault:
+            faults.append(fault)
+    if faults:
+        raise faults[0]
     return count
 
 
@@ -79,9 +95,15 @@ def cleared(root: Path) -> list[Path]:
     return sorted(root.glob(f"*/*/{CLEARED}"))
 
 
-def is_published(run: Path) -> bool:
-    """Whether all tables of a run are there; they are verified when they are read."""
-    return all(store.is_there(run / name) for name in store.FILES)
+def _is_of(path: Path, run: Path) -> bool:
+    """Whether an archive is that of what is published; tables are verified when they are read."""
+    if not all(store.is_there(run / name) for name in store.FILES):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(store.MANIFEST) == (run / store.MANIFEST).read_bytes()
+    except UNREADABLE:
+        return False
 
 
 def _read(path: Path) -> dict[str, bytes]:
@@ -99,4 +121,4 @@ def _read(path: Path) -> dict[str, bytes]:
 
 def _again(run: Path) -> str:
     """The words that make its job run again."""
-    return f"{invocation.program()} retry {run.name}, then start the study again"
+    return f"{invocation.program()} retry {run}, then start the study again"

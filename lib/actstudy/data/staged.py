@@ -1,7 +1,6 @@
 """Prepared data by way of the node's disk: copied once per node, believed by checksum."""
 
 import contextlib
-import errno
 import filecmp
 import shutil
 import sys
@@ -11,15 +10,13 @@ from actstudy.contract import locks, scratch, store
 from actstudy.data import prepared
 from actstudy.data.prepared import Prepared
 
-NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT, errno.ENOTDIR)
-
 
 def load(folder: Path) -> Prepared:
     """The prepared data set in a folder, read from a copy on the node's disk if there is one.
 
     The copy is made if it is not there, and again if it fails its checksums; one process makes it,
-    others wait. If the disk has no place for it, the folder itself is read, after a line that says
-    so. Damaged if a file of the folder is missing or fails its checksum.
+    others wait. If the disk has no place for it, fails or has no locks, the folder itself is read,
+    after a line that says so. Damaged if a file of the folder is missing or fails its checksum.
     """
     copy = copy_of(folder)
     if copy is None:
@@ -27,12 +24,12 @@ def load(folder: Path) -> Prepared:
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
         return _first_good(folder, copy)
+    except locks.Lockless as fault:
+        reason = f"no locks there: {fault.reason}"
     except OSError as error:
-        if error.errno not in NO_PLACE:
-            raise
         reason = f"{error.filename}: {error.strerror}"
-        print(f"no copy of {folder} on this node ({reason}); it is read there", file=sys.stderr)
-        return prepared.load(folder)
+    print(f"no copy of {folder} on this node ({reason}); it is read there", file=sys.stderr)
+    return prepared.load(folder)
 
 
 def copy_of(folder: Path) -> Path | None:
@@ -75,7 +72,7 @@ def _good(copy: Path) -> Prepared | None:
 def bring(folder: Path, copy: Path) -> None:
     """Copy the files of a folder that a copy has not, or has with other content; the manifest last.
 
-    Damaged if a file of the folder does not have its checksum.
+    Checksums are for who reads the copy.
     """
     files = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
     for path in sorted(files, key=lambda path: path.name == store.MANIFEST):
