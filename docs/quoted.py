@@ -8,6 +8,7 @@ import pandas as pd
 from measured import markdown
 
 from actstudy.analysis import scale
+from actstudy.analysis.scale import rounded
 
 DOCS = Path(__file__).resolve().parent
 DEFAULT = DOCS / "example/default"
@@ -21,7 +22,7 @@ DEPTHS = {"relu": (5, 20, 50), "tanh": (5, 20, 50), "sigmoid": (5, 10), "gelu": 
 def score(value: float, task: str) -> str:
     """A metric's value: an accuracy in percent, as on the page, a perplexity without digits."""
     if METRICS[task] == "word_perplexity":
-        return f"{value:,.0f}"
+        return f"{rounded(value, 0):,.0f}"
     return scale.of_metric(METRICS[task]).number(value)
 
 
@@ -176,12 +177,12 @@ def adaptive() -> str:
     for level in means.loc["lr=fixed"].index:
         entries = []
         for group in ("lr=fixed", "lr=tuned"):
-            entry = f"{means[group, level]:.1f}"
+            entry = f"{rounded(means[group, level], 1):.1f}"
             if (group, level) in primary.index:
                 row = primary.loc[(group, level)]
-                entry += f" ({100 * row['mean']:+.1f}){verdict_words(row)}"
+                entry += f" ({rounded(100 * row['mean'], 1):+.1f}){verdict_words(row)}"
             entries.append(entry)
-        entries.append(f"{means['lr=tuned', level] - means['lr=fixed', level]:+.1f}")
+        entries.append(f"{rounded(means['lr=tuned', level] - means['lr=fixed', level], 1):+.1f}")
         rows.append([level, *entries])
     return markdown(["test accuracy in percent", "fixed rate", "tuned rate", "gain"], rows)
 
@@ -196,6 +197,8 @@ def depth_study() -> str:
     for init in dict.fromkeys(group.split(", depth=")[0] for group, _ in cells.index):
         entries = []
         for level, depths in DEPTHS.items():
-            entries += [f"{cells[f'{init}, depth={depth}', level]:.3f}" for depth in depths]
+            entries += [
+                f"{rounded(cells[f'{init}, depth={depth}', level], 3):.3f}" for depth in depths
+            ]
         rows.append([init.removeprefix("init="), *entries])
     return markdown(head, rows)
