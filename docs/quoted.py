@@ -26,6 +26,11 @@ def score(value: float, task: str) -> str:
     return scale.of_metric(METRICS[task]).number(value)
 
 
+def fixed(value: float, digits: int, sign: str = "") -> str:
+    """A number with `digits` decimals, halves away from 0; sign: `+`, `,` or both."""
+    return f"{rounded(value, digits):{sign}.{digits}f}"
+
+
 def reported(path: Path, task: str) -> pd.DataFrame:
     """The rows of a task's own metric at the best validation checkpoint, by group and level."""
     cells = pd.read_csv(path, keep_default_na=False, na_values={"mean": "", "sd": ""})
@@ -144,8 +149,9 @@ def full_scale() -> str:
     rows = []
     for level in cells["lm"].index:
         pairs = [(cells[task].loc[level], digits[task]) for task in cells]
-        rows.append([level, *(f"{cell['mean']:.{d}f} ({cell['sd']:.{d}f})" for cell, d in pairs)])
-    scores = [f"{references.loc[task, 'test']:,.{digits[task]}f}" for task in cells]
+        entries = [f"{fixed(cell['mean'], d)} ({fixed(cell['sd'], d)})" for cell, d in pairs]
+        rows.append([level, *entries])
+    scores = [fixed(references.loc[task, "test"], digits[task], ",") for task in cells]
     rows.append(["*reference*", *scores])
     return markdown(["", "vision, top-1", "cls, accuracy", "lm, word perplexity"], rows)
 
@@ -160,7 +166,7 @@ def full_scale_differences() -> str:
         for task, (factor, digits) in units.items():
             row = pairs.loc[(task, level)]
             mean, low, high = (
-                f"{factor * row[end]:+.{digits}f}" for end in ("mean", "low", "high")
+                fixed(factor * row[end], digits, "+") for end in ("mean", "low", "high")
             )
             entries.append(f"{mean} ({low} to {high})")
         rows.append([level, *entries])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from measured import markdown
+from quoted import fixed
 
 from actstudy.analysis.scale import rounded
 
@@ -48,16 +49,16 @@ def speed() -> str:
     table = table.rename(columns=lambda name: name.split(" [")[0])
     rows = []
     for row in table.to_dict("records"):
-        throughput = interval(row, "throughput", 1.0, "{:,.0f}")
-        ratio = "1" if pd.isna(row["ratio"]) else interval(row, "ratio", 1.0, "{:.2f}")
-        seconds = interval(row, "compile_seconds", 1.0, "{:.1f}")
+        throughput = interval(row, "throughput", 0)
+        ratio = "1" if pd.isna(row["ratio"]) else interval(row, "ratio", 2)
+        seconds = interval(row, "compile_seconds", 1)
         memory = f"{rounded(row['memory'] / 1e9, 1):.1f}"
         rows.append([row["framework"], row["execution"], throughput, ratio, seconds, memory])
     head = ["", "execution", "images/s", "over torch, eager", "compiling steps, s", "memory, GB"]
     return markdown(head, rows)
 
 
-def interval(row: dict[str, float], name: str, factor: float, form: str) -> str:
+def interval(row: dict[str, float], name: str, digits: int) -> str:
     """A value with its interval: `1.03 (0.99 to 1.06)`."""
-    value, low, high = (form.format(factor * row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    value, low, high = (fixed(row[f"{name}{end}"], digits, ",") for end in ("", "_low", "_high"))
     return value if value == low == high else f"{value} ({low} to {high})"

@@ -56,7 +56,7 @@ def test_a_table_has_every_task_the_disk_and_the_gpus(watch, monkeypatch):
     monkeypatch.setattr(host, "load", lambda gpu: host.Load(1, 93 if gpu == "GPU-1" else 7))
     end(watch, "mlp", ["completed"] * 8)
     text = drawn(watch)
-    assert "study made: 3 of 14 runs completed" in text
+    assert "study made: 8 of 14 runs completed" in text
     assert re.search(r"mlp +8 of 10 +2 +about 10 s left \(± 0 s\)", text), text
     assert re.search(r"disk: [\d.]+ of \d+ GB free", text)
     assert "GPUs here, busy: 93%, 7%" in text
