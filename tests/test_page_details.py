@@ -127,7 +127,7 @@ def test_the_first_screen_says_how_every_level_stands(study):
     assert "undecided: gelu; margin: 1 point." in text
     both = recommendation.in_short(study, "mlp")
     assert both.count("argin: 1 point") == 1
-    assert recommendation.is_said_in_short(study, "mlp")
+    assert recommendation.is_said_in_short(shallow, "mlp")
 
 
 def test_a_level_without_a_pair_is_not_compared_and_numbers_of_seeds_are_said(study):
