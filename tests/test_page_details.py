@@ -14,7 +14,7 @@ from actstudy.analysis import scale
 from actstudy.analysis.explorer import averages, columns, conditions, page
 from actstudy.analysis.export import latex
 from actstudy.analysis.figures import trials
-from actstudy.analysis.page import compute_tables, recommendation
+from actstudy.analysis.page import better, compute_tables, recommendation
 from actstudy.analysis.tables import Tables
 
 pytest.importorskip("altair", reason="altair, of the extra `workflow`, is not installed")
@@ -144,7 +144,7 @@ def test_a_level_without_a_pair_is_not_compared_and_numbers_of_seeds_are_said(st
     assert "undecided: gelu" not in text.partition("depth=20")[0]
     assert not recommendation.is_said_in_short(few, "mlp")
     part = contrasts[first | contrasts["level"].eq("gelu")]
-    assert recommendation.seeds_of(part[part["n"] > 0].head(1)) == "5"
+    assert better.seeds_of(part[part["n"] > 0].head(1)) == "5"
 
 
 def test_the_answers_of_a_page_have_headings_and_no_link_left_over(written):

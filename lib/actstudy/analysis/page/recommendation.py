@@ -8,7 +8,15 @@ import pandas as pd
 from actstudy.analysis import scale
 from actstudy.analysis.markdown import group_head, listed, metric_name
 from actstudy.analysis.page import references, risks
-from actstudy.analysis.page.better import EQUIVALENT, beaten_by, condition, sizes, use, verb
+from actstudy.analysis.page.better import (
+    EQUIVALENT,
+    beaten_by,
+    condition,
+    seeds_of,
+    sizes,
+    use,
+    verb,
+)
 from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, most_needed, primary
 from actstudy.analysis.questions.factors import crosses_framework
@@ -134,12 +142,6 @@ def totals(contrasts: pd.DataFrame) -> str:
     words = [f"{count} {words}" for words, count in in_words(contrasts).most_common()]
     head = f"Of {len(contrasts)} comparisons with the baseline (n = {seeds_of(contrasts)} seeds)"
     return f"{head}: {listed(words)}."
-
-
-def seeds_of(contrasts: pd.DataFrame) -> str:
-    """How many pairs of seeds contrasts have: `8`, or `2 to 8` if they have different numbers."""
-    ends = sorted({contrasts["n"].min(), contrasts["n"].max()})
-    return " to ".join(f"{end:.0f}" for end in ends)
 
 
 def decided(tables: Tables, task: str, contrasts: pd.DataFrame) -> list[str]:
