@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.markdown import group_head, listed, metric_name
+from actstudy.analysis.markdown import group_head, listed
 from actstudy.analysis.page import references, risks
 from actstudy.analysis.page.better import (
     EQUIVALENT,
@@ -66,7 +66,10 @@ def in_short(tables: Tables, task: str) -> str:
         is_one = contrasts["group"].nunique() == 1
         for group, part, rivals in by_group(tables, task, contrasts):
             clauses = [advice(part, rivals, settings)[0].removesuffix(".")]
-            clauses += [baseline_mean(tables, task, group), *standing(part, rivals, settings)]
+            clauses += [
+                references.baseline_mean(tables, task, group),
+                *standing(part, rivals, settings),
+            ]
             clauses += [margin] if is_one else []
             sentence = f"{'; '.join(filter(None, clauses))}."
             texts.append(group_head(group) + " ".join([sentence, *contradicted(part)]))
@@ -89,24 +92,6 @@ def is_said_in_short(tables: Tables, task: str) -> bool:
         if beaten_by(list(better["level"]), rivals):
             return False
     return True
-
-
-def baseline_mean(tables: Tables, task: str, group: str) -> str:
-    """The baseline's mean test metric in a group of cells; empty without one.
-
-    As `relu has 74.48% test accuracy (n = 8)`, or `(n = 2 of 8)` of runs that are planned.
-    """
-    settings = tables.plan.tasks[task]
-    cells = tables.reported(task)
-    own = cells[(cells["level"] == settings.baseline) & (cells["group"] == group)]
-    if own.empty or pd.isna(own["mean"].iloc[0]):
-        return ""
-    size = scale.of_metric(settings.metric, settings.predicts)
-    unit = size.unit if size.unit == "%" else f" {size.unit}".rstrip()
-    value = f"{size.number(own['mean'].iloc[0])}{unit} test {metric_name(settings.metric)}"
-    n, n_planned = (int(own[name].iloc[0]) for name in ("n", "n_planned"))
-    seeds = f"{n}" if n == n_planned else f"{n} of {n_planned}"
-    return f"{settings.baseline} has {value} (n = {seeds})"
 
 
 def standing(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> Iterator[str]:
