@@ -53,7 +53,7 @@ def write_run(spec: RunSpec, folder: Path, evaluations: int) -> None:
     for name, columns in columns_of(spec, evaluations, rng).items():
         tables[name] = schema.table(name, folder.name, columns)
         checksums[f"{name}.parquet"] = written(tables[name], folder / f"{name}.parquet")
-    manifest = manifests.written(checksums, tables["runs"])
+    manifest = manifests.written(checksums, tables["runs"], folder)
     folder.joinpath(store.MANIFEST).write_text(store.json_text(manifest))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from measured import markdown
 
 from actstudy.analysis import scale
+from actstudy.analysis.scale import rounded
 
 DOCS = Path(__file__).resolve().parent
 DEFAULT = DOCS / "example/default"
@@ -21,8 +22,13 @@ DEPTHS = {"relu": (5, 20, 50), "tanh": (5, 20, 50), "sigmoid": (5, 10), "gelu": 
 def score(value: float, task: str) -> str:
     """A metric's value: an accuracy in percent, as on the page, a perplexity without digits."""
     if METRICS[task] == "word_perplexity":
-        return f"{value:,.0f}"
+        return f"{rounded(value, 0):,.0f}"
     return scale.of_metric(METRICS[task]).number(value)
+
+
+def fixed(value: float, digits: int, sign: str = "") -> str:
+    """A number with `digits` decimals, halves away from 0; sign: `+`, `,` or both."""
+    return f"{rounded(value, digits):{sign}.{digits}f}"
 
 
 def reported(path: Path, task: str) -> pd.DataFrame:
@@ -143,8 +149,9 @@ def full_scale() -> str:
     rows = []
     for level in cells["lm"].index:
         pairs = [(cells[task].loc[level], digits[task]) for task in cells]
-        rows.append([level, *(f"{cell['mean']:.{d}f} ({cell['sd']:.{d}f})" for cell, d in pairs)])
-    scores = [f"{references.loc[task, 'test']:,.{digits[task]}f}" for task in cells]
+        entries = [f"{fixed(cell['mean'], d)} ({fixed(cell['sd'], d)})" for cell, d in pairs]
+        rows.append([level, *entries])
+    scores = [fixed(references.loc[task, "test"], digits[task], ",") for task in cells]
     rows.append(["*reference*", *scores])
     return markdown(["", "vision, top-1", "cls, accuracy", "lm, word perplexity"], rows)
 
@@ -159,7 +166,7 @@ def full_scale_differences() -> str:
         for task, (factor, digits) in units.items():
             row = pairs.loc[(task, level)]
             mean, low, high = (
-                f"{factor * row[end]:+.{digits}f}" for end in ("mean", "low", "high")
+                fixed(factor * row[end], digits, "+") for end in ("mean", "low", "high")
             )
             entries.append(f"{mean} ({low} to {high})")
         rows.append([level, *entries])
@@ -176,12 +183,12 @@ def adaptive() -> str:
     for level in means.loc["lr=fixed"].index:
         entries = []
         for group in ("lr=fixed", "lr=tuned"):
-            entry = f"{means[group, level]:.1f}"
+            entry = f"{rounded(means[group, level], 1):.1f}"
             if (group, level) in primary.index:
                 row = primary.loc[(group, level)]
-                entry += f" ({100 * row['mean']:+.1f}){verdict_words(row)}"
+                entry += f" ({rounded(100 * row['mean'], 1):+.1f}){verdict_words(row)}"
             entries.append(entry)
-        entries.append(f"{means['lr=tuned', level] - means['lr=fixed', level]:+.1f}")
+        entries.append(f"{rounded(means['lr=tuned', level] - means['lr=fixed', level], 1):+.1f}")
         rows.append([level, *entries])
     return markdown(["test accuracy in percent", "fixed rate", "tuned rate", "gain"], rows)
 
@@ -196,6 +203,8 @@ def depth_study() -> str:
     for init in dict.fromkeys(group.split(", depth=")[0] for group, _ in cells.index):
         entries = []
         for level, depths in DEPTHS.items():
-            entries += [f"{cells[f'{init}, depth={depth}', level]:.3f}" for depth in depths]
+            entries += [
+                f"{rounded(cells[f'{init}, depth={depth}', level], 3):.3f}" for depth in depths
+            ]
         rows.append([init.removeprefix("init="), *entries])
     return markdown(head, rows)

@@ -7,6 +7,7 @@ import pandas as pd
 from measured import markdown
 
 from actstudy.analysis.questions.ledger_words import number
+from actstudy.analysis.scale import rounded
 
 EXAMPLE = Path(__file__).resolve().parent / "example"
 LOSSES = EXAMPLE / "contrastive/tables"
@@ -40,13 +41,13 @@ def losses() -> str:
         entries = []
         for group in groups:
             own = means.loc[(group, level)]
-            text = f"{100 * own['mean']:.1f} ({100 * own['sd']:.1f})"
+            text = f"{rounded(100 * own['mean'], 1):.1f} ({rounded(100 * own['sd'], 1):.1f})"
             if (group, level) in contrasts.index:
                 text += words(contrasts.loc[(group, level)])
             entries.append(text)
         rows.append([level, *entries])
     score = table(LOSSES / "references.csv")["test"].iloc[0]
-    rows.append(["*raw pixels*", *[f"{100 * score:.1f}" for _ in groups]])
+    rows.append(["*raw pixels*", *[f"{rounded(100 * score, 1):.1f}" for _ in groups]])
     head = [group.removeprefix("activation=") for group in groups]
     return markdown(["test recall at 1, %", *head], rows)
 
@@ -67,8 +68,8 @@ def activations() -> str:
         entries = []
         for level in levels:
             row = contrasts.loc[(group, level)]
-            ends = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
-            entries.append(f"{100 * row['mean']:+.1f} ({ends}){words(row)}")
+            ends = f"{rounded(100 * row['low'], 1):+.1f} to {rounded(100 * row['high'], 1):+.1f}"
+            entries.append(f"{rounded(100 * row['mean'], 1):+.1f} ({ends}){words(row)}")
         rows.append([group.removeprefix("loss="), *entries])
     return markdown(["points of relu's recall at 1", *levels], rows)
 
@@ -92,7 +93,9 @@ def survival() -> str:
 
 def with_interval(row: pd.Series) -> str:
     """`18 of 18: 100 (82 to 100)`."""
-    share, low, high = (f"{100 * row[name]:.0f}" for name in ("survival", "low", "high"))
+    share, low, high = (
+        f"{rounded(100 * row[name], 0):.0f}" for name in ("survival", "low", "high")
+    )
     return f"{row['n_survived']} of {row['n']}: {share} ({low} to {high})"
 
 
@@ -122,7 +125,8 @@ def recommendations() -> str:
 
 def gain(row: pd.Series) -> str:
     """`+1.2 (-0.3 to +2.7)`."""
-    return f"{row['value']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})"
+    value, low, high = (f"{rounded(row[name], 1):+.1f}" for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def share(row: pd.Series) -> str:

@@ -2,19 +2,22 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 from measured import markdown
 from quoted import score
 from quoted_recipes import ROOT, place, stored, tried, words
 
+from actstudy.analysis.questions import anytime
+from actstudy.analysis.scale import rounded
 from actstudy.contract import registry
 from actstudy.contract.spec import RunSpec
 from actstudy.judging.results import load
 from actstudy.judging.studies import beside, transfer
 from actstudy.study import planning
-from actstudy.study.looks import FIXED
+from actstudy.study.looks import FIXED, LOOKS
 from actstudy.study.planning import Study
 
 STUDIES = {"lm_full": "lm", "lm_more": "lm", "cls_full": "cls", "vision_full": "vision"}
@@ -28,13 +31,15 @@ PUBLISHED = {  # where they are from stands in docs/example/README.md
     "cls": "90.51: character-level CNN, 120,000 rows of train",
     "lm": "110.4: LSTM, tied, six epochs; 65.8: AWD-LSTM",
 }
+FAMILIES = {"`cls`, `lm`": 18, "`vision`": 14}  # contrasts with relu at both rates
+ERROR = 0.05  # of a task's family
 SMALL = "docs/example/default/explorer"  # the default study's tables, with runs
 LARGE = "docs/example"
 
 
 def value_of(value: float, task: str) -> str:
     """A metric's value, a perplexity with one digit."""
-    return f"{value:,.1f}" if task == "lm" else score(value, task)
+    return f"{rounded(value, 1):,.1f}" if task == "lm" else score(value, task)
 
 
 def full_study() -> Study:
@@ -47,7 +52,8 @@ def by_activation(frame: pd.DataFrame) -> pd.DataFrame:
 
     Ranked by the mean over the activations that all recipes have, so that each is compared by
     what the others have too. `mean` is that over all activations, missing if one was not run;
-    `relu, second seed`: val of the second seed, if an activation has it; `seconds`: of a run.
+    `reference`: of the recipe's own data, of text with its vocabulary; `relu, second seed`: val of
+    the second seed, if an activation has it; `seconds`: of a run.
     """
     first = frame["seed"] == frame["seed"].min()
     table = frame[first].pivot_table(index="recipe", columns="activation", values="val")
@@ -59,6 +65,7 @@ def by_activation(frame: pd.DataFrame) -> pd.DataFrame:
     second = frame[~first].pivot_table(index="recipe", columns="activation", values="val")
     for name in second.columns:
         table[f"{name}, second seed"] = second[name]
+    table["reference"] = frame.groupby("recipe")["reference"].first()
     table["seconds"] = frame.groupby("recipe")["train_seconds"].mean()
     higher = registry.task(frame["task"].iloc[0])["higher_is_better"]
     return table.loc[ranked_by.sort_values(ascending=not higher).index]
@@ -81,11 +88,12 @@ def trails() -> str:
     parts = []
     for study, task in STUDIES.items():
         table = by_activation(stored(study))
-        values = table.columns.drop("seconds")
+        hidden = ["seconds"] if task == "cls" else ["reference", "seconds"]
+        values = table.columns.drop(hidden)
         rows = []
         for recipe, row in table.head(N_ROWS).iterrows():
             entries = [entry_of(row, name, task) for name in values]
-            rows.append([words(str(recipe)), *entries, f"{row['seconds']:.0f}"])
+            rows.append([words(str(recipe)), *entries, f"{rounded(row['seconds'], 0):.0f}"])
         parts.append(markdown([f"`{study}`", *values, "seconds"], rows))
     return "\n".join(parts)
 
@@ -113,17 +121,20 @@ def levels() -> str:
         entries = [value_of(value, task) for value in values]
         entries += ["not run"] * (len(ACTIVATIONS) - len(values))
         rank = f"{table.index.get_loc(recipe) + 1} of {len(table)}"
-        level = f"{value_of(goal, task)}: {'reached' if is_reached else '**not reached**'}"
+        names = " and ".join(name for name in ACTIVATIONS if name in row)
+        met = f"reached on val, one seed of {names}" if is_reached else "**not reached**"
+        level = f"{value_of(goal, task)}: {met}"
         rows.append([f"`{task}`", words(recipe), *entries, rank, value_of(reference, task), level])
         rows[-1].append(PUBLISHED[task])
     head = ["", "chosen", *ACTIVATIONS, "rank", "reference", "goal, here on val"]
     return markdown([*head, "published, on test"], rows)
 
 
-def seconds_of(task: str, spec: RunSpec) -> float:
-    """The least training time of a run of the searches that has a spec's sizes and length.
+def seconds_of(task: str, spec: RunSpec) -> list[float]:
+    """Least and mean training time of runs of the searches that have a spec's sizes and length.
 
-    Runs shared a GPU; the quickest one is the nearest to having it alone.
+    Runs shared a GPU, so they took different times; the quickest one is the nearest to having it
+    alone.
     """
     times = []
     for study in [name for name, of_task in STUDIES.items() if of_task == task]:
@@ -132,26 +143,48 @@ def seconds_of(task: str, spec: RunSpec) -> float:
             settings = {**base, **json.loads(row["recipe"])}
             if all(settings[field] == getattr(spec, field) for field in LENGTH):
                 times.append(row["train_seconds"])
-    return min(times)
+    return [min(times), math.fsum(times) / len(times)]
 
 
 def hours() -> str:
-    """Runs of config/full.yaml and their hours of training, by task; `tuned` is the most."""
+    """Runs of config/full.yaml and their hours of training, by task; `tuned` is the most.
+
+    Hours are from the quickest run to the mean one.
+    """
     study = full_study()
     rows = []
-    totals = [0.0, 0.0, 0.0]
+    totals = np.zeros((4, 2))
     for task, spec in specs_of(study).items():
         seconds = seconds_of(task, spec)
         n_fixed = sum(run.task == task and run.places["lr"] == FIXED for run in study.possible)
         counts = [n_fixed, sum(run.task == task for run in study.tuning), n_fixed]
-        own = [n * seconds / 3600 for n in counts]
-        totals = [total + part for total, part in zip(totals, own, strict=True)]
-        entries = [f"{n} runs, {part:.1f} h" for n, part in zip(counts, own, strict=True)]
-        rows.append([f"`{task}`", f"{seconds:.0f}", *entries, f"{math.fsum(own):.1f} h"])
-    entries = [f"{total:.1f} h" for total in totals]
-    rows.append(["all", "", *entries, f"{math.fsum(totals):.1f} h"])
-    head = ["", "seconds a run", "fixed rate", "trials", "tuned rate, at most", "in all, at most"]
-    return markdown(head, rows)
+        own = np.outer([*counts, sum(counts)], seconds) / 3600
+        totals += own
+        entries = [f"{n} runs, {span(part)} h" for n, part in zip(counts, own, strict=False)]
+        rows.append([f"`{task}`", span(seconds, 0), *entries, f"{span(own[-1])} h"])
+    rows.append(["all", "", *[f"{span(total)} h" for total in totals]])
+    head = ["", "seconds a run, quickest to mean", "fixed rate", "trials"]
+    return markdown([*head, "tuned rate, at most these runs", "hours, quickest to mean"], rows)
+
+
+def span(ends: Sequence[float], digits: int = 1) -> str:
+    """Two ends such as `2.4 to 4.7`, or one number if they are written alike."""
+    texts = dict.fromkeys(f"{rounded(end, digits):.{digits}f}" for end in ends)
+    return " to ".join(texts)
+
+
+def sees() -> str:
+    """The least mean differences, in sd of the differences seen, that a number of seeds decides.
+
+    Of the first contrast of a family, which needs the most capital, and of the last.
+    """
+    rows = []
+    for task, family in FAMILIES.items():
+        for which, of in (("first", family), ("last", 1)):
+            evidence = math.log(2 * of / ERROR)
+            least = [anytime.half_width(n, 1.0, evidence) for n in LOOKS]
+            rows.append([task, f"{which} of {family}", *[f"{rounded(x, 2):.2f}" for x in least]])
+    return markdown(["", "decided as", *[f"{n} seeds" for n in LOOKS]], rows)
 
 
 def transfer_rows() -> Iterator[list[str]]:
@@ -159,9 +192,11 @@ def transfer_rows() -> Iterator[list[str]]:
     studies = [beside.Study(name, load(ROOT / name)) for name in (SMALL, LARGE)]
     table, _ = transfer.transfers(studies)
     for row in table.to_dict("records"):
-        tau = f"{row['tau']:.2f} ({row['tau_low']:.2f} to {row['tau_high']:.2f})"
+        ends = ("tau", "tau_low", "tau_high")
+        value, low, high = (f"{rounded(row[name], 2):.2f}" for name in ends)
+        tau = f"{value} ({low} to {high})"
         yield [f"`{row['task']}`", row["levels"], f"{row['n_small']}, {row['n_large']}", tau] + [
-            f"{row['p']:.3f}",
+            f"{rounded(row['p'], 3):.3f}",
             row["best_small"],
             row["best_large"],
             f"{row['n_decided']} of {row['n_compared']}",

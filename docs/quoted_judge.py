@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from measured import BENCHMARKS, markdown
 
+from actstudy.analysis.scale import rounded
 from actstudy.judging.records import report, words
 
 FOLDER = Path(__file__).parent / "judge"
@@ -34,6 +35,8 @@ def speed() -> str:
     seconds = table.pivot(index="kind", columns="rows", values="seconds")
     rows = []
     for kind in table["kind"].unique():
-        cells = ["" if pd.isna(value) else f"{value:.2f}" for value in seconds.loc[kind]]
+        cells = [
+            "" if pd.isna(value) else f"{rounded(value, 2):.2f}" for value in seconds.loc[kind]
+        ]
         rows.append([kind, *cells])
     return markdown(["CPU seconds", *(f"{size:,} rows" for size in seconds.columns)], rows)

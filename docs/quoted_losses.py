@@ -3,6 +3,8 @@
 import pandas as pd
 from measured import BENCHMARKS, markdown
 
+from actstudy.analysis.scale import rounded
+
 MARKS = {"ok": ".", "refused": "r", "value": "V", "gradient": "g", "large gradient": "L"}
 MARKS |= {"error": "E"}
 SHORT = {
@@ -52,7 +54,7 @@ def gradients() -> str:
 
 def size(count: float) -> str:
     """Bytes in MB, to a tenth, which a page of memory is far below."""
-    return f"{count / 1e6:,.1f}" if count >= 1e5 else "< 0.1"
+    return f"{rounded(count / 1e6, 1):,.1f}" if count >= 1e5 else "< 0.1"
 
 
 def spread(row: pd.Series) -> str:
@@ -69,7 +71,7 @@ def cost() -> str:
     rows = []
     for (n, batch), pair in frame.groupby(["n", "batch"]):
         whole, chunked = (pair[pair["whole"] == flag].iloc[0] for flag in (True, False))
-        seconds = [f"{1000 * row['seconds']:,.1f}" for row in (whole, chunked)]
+        seconds = [f"{rounded(1000 * row['seconds'], 1):,.1f}" for row in (whole, chunked)]
         of_torch = [size(row["held"]) for row in (whole, chunked)]
         added = [spread(row) for row in (whole, chunked)]
         logits = size(whole["logit_bytes"])
@@ -89,7 +91,10 @@ def tf32() -> str:
         for row in cells.sort_values("scale").to_dict("records"):
             entries += [f"{row['nats']:.1e}", f"{row['gradient']:.1e}"]
         own = ranks.loc[what]
-        entries += [f"{own['changed']:.0f} of {own['n']:,.0f}", f"{own['recall']:.2%}"]
+        entries += [
+            f"{rounded(own['changed'], 0):.0f} of {rounded(own['n'], 0):,.0f}",
+            f"{own['recall']:.2%}",
+        ]
         rows.append([str(what), *entries])
     head = []
     for scale in sorted(steps["scale"].unique()):
@@ -106,7 +111,7 @@ def memory() -> str:
         entries = []
         for clamps in (False, True):
             by_views = cells[cells["clamps"] == clamps].set_index("n")["ratio"]
-            entries += [f"{by_views[n]:.1f}" for n in (2, 3, 4)]
+            entries += [f"{rounded(by_views[n], 1):.1f}" for n in (2, 3, 4)]
         rows.append([str(name), *entries])
     head = "loss|2 views|3|4|2 views, clamp|3|4"
     return markdown(head.split("|"), rows)
@@ -121,5 +126,7 @@ def speed() -> str:
             ratio = f"{row['ours_to_it']:.2g} ({row['low']:.2g} to {row['high']:.2g})"
             if row["loss"] == "actstudy clip":
                 ratio = ""
-            rows.append([str(batch), row["loss"], f"{1000 * row['seconds']:,.2f}", ratio])
+            rows.append(
+                [str(batch), row["loss"], f"{rounded(1000 * row['seconds'], 2):,.2f}", ratio]
+            )
     return markdown(["B", "loss", "ms", "ours / it"], rows)

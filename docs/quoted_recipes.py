@@ -8,6 +8,7 @@ import pandas as pd
 from measured import BENCHMARKS, markdown
 from quoted import DEFAULT, METRICS, reported, score
 
+from actstudy.analysis.scale import rounded
 from actstudy.contract import registry
 from actstudy.study import planning
 
@@ -85,7 +86,7 @@ def tried(studies: Iterable[str]) -> str:
         counts = [frame[name].nunique() for name in ("recipe", "activation")]
         by_seed = frame.groupby("seed").size()
         n_runs = [f"{n:,}" for n in (*by_seed, len(possible))]
-        hours = f"{frame['train_seconds'].sum() / 3600:.1f}"
+        hours = f"{rounded(frame['train_seconds'].sum() / 3600, 1):.1f}"
         rows.append(
             [f"`{study}`", *map(str, counts)]
             + [" + ".join(n_runs[:-1]), n_runs[-1], hours, frame["device"].iloc[0]]
@@ -100,7 +101,7 @@ def rows_of(table: pd.DataFrame, task: str, activations: list[str]) -> Iterator[
         values = []
         for name in ["mean", *activations, "again"]:
             values.append("" if pd.isna(row[name]) else score(row[name], task))
-        yield [words(str(recipe)), *values, f"{row['seconds']:.1f}"]
+        yield [words(str(recipe)), *values, f"{rounded(row['seconds'], 1):.1f}"]
 
 
 def grids() -> str:
@@ -150,7 +151,7 @@ def choice() -> str:
             rank = f"{table.index.get_loc(recipe) + 1} of {len(table)}"
             note = edges(recipes, recipe) if title == "chosen" else ""
             values = [score(row[column], task) for column in ("mean", *ACTIVATIONS)]
-            entries = [*values, f"{row['seconds']:.1f}", rank]
+            entries = [*values, f"{rounded(row['seconds'], 1):.1f}", rank]
             rows.append([f"`{task}`, {title}", words(recipe) + note, *entries])
     head = ["", "settings", "mean on val", *ACTIVATIONS, "seconds a run", "rank"]
     return markdown(head, rows)
@@ -192,7 +193,10 @@ def default_levels() -> str:
         errors = sign * (mean - reference) / (sd / n**0.5)
         rows.append(
             [f"`{task}`", best, f"{score(mean, task)} ({score(sd, task)})"]
-            + [f"{references.loc[task, 'name']}: {score(reference, task)}", f"{errors:+.1f}"]
+            + [
+                f"{references.loc[task, 'name']}: {score(reference, task)}",
+                f"{rounded(errors, 1):+.1f}",
+            ]
         )
     head = "task|best activation|test, mean (sd over seeds)|reference|standard errors better"
     return markdown(head.split("|"), rows)

@@ -5,6 +5,8 @@ import math
 import pandas as pd
 from measured import BENCHMARKS, markdown
 
+from actstudy.analysis.scale import rounded
+
 FAR = 1_000_000  # runs of a study that nobody has run
 LINEAR = 1.0
 
@@ -25,8 +27,8 @@ def scale() -> str:
                     row.code,
                     f"{row.runs:,}",
                     f"{per_run:,}",
-                    f"{row.cpu_seconds:.1f}",
-                    f"{row.peak_bytes / 2**20:,.0f}",
+                    f"{rounded(row.cpu_seconds, 1):.1f}",
+                    f"{rounded(row.peak_bytes / 2**20, 0):,.0f}",
                     exponent(row.time_exponent),
                     exponent(row.memory_exponent),
                 ]
@@ -37,7 +39,7 @@ def scale() -> str:
 
 def exponent(value: float) -> str:
     """`runs^1.02`; empty for the smallest study."""
-    return "" if math.isnan(value) else f"runs^{value:.2f}"
+    return "" if math.isnan(value) else f"runs^{rounded(value, 2):.2f}"
 
 
 def scale_far() -> str:
@@ -52,6 +54,8 @@ def scale_far() -> str:
         factor = FAR / largest["runs"]
         seconds = largest["cpu_seconds"] * factor ** max(LINEAR, largest["time_exponent"])
         memory = largest["peak_bytes"] * factor ** max(0.0, largest["memory_exponent"])
-        of = f"{largest['runs']:,.0f} runs of {per_run:,} rows"
-        lines.append([step, of, f"{seconds / 3600:.1f}", f"{memory / 2**30:.1f}"])
+        of = f"{rounded(largest['runs'], 0):,.0f} runs of {per_run:,} rows"
+        lines.append(
+            [step, of, f"{rounded(seconds / 3600, 1):.1f}", f"{rounded(memory / 2**30, 1):.1f}"]
+        )
     return markdown(["step", "from", "processor hours", "peak GiB"], lines)

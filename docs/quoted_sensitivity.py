@@ -4,6 +4,8 @@ import pandas as pd
 from measured import markdown
 from quoted import DOCS
 
+from actstudy.analysis.scale import rounded
+
 TABLES = DOCS / "example/sensitivity/tables"
 TRIALS = (1, 2, 4, 8, 18)
 
@@ -15,7 +17,7 @@ def table_of(name: str) -> pd.DataFrame:
 
 def points(value: float) -> str:
     """A share in points with two decimals."""
-    return f"{100 * value:.2f}"
+    return f"{rounded(100 * value, 2):.2f}"
 
 
 def sources() -> str:
@@ -31,10 +33,12 @@ def readings() -> str:
     """Each activation over all recipes, and where it is better and worse."""
     rows = []
     for row in table_of("recipe_verdicts").to_dict("records"):
-        interval = f"{100 * row['low']:+.2f} to {100 * row['high']:+.2f}"
-        spread = f"{100 * row['lowest']:+.2f} to {100 * row['highest']:+.2f}"
+        interval = f"{rounded(100 * row['low'], 2):+.2f} to {rounded(100 * row['high'], 2):+.2f}"
+        spread = (
+            f"{rounded(100 * row['lowest'], 2):+.2f} to {rounded(100 * row['highest'], 2):+.2f}"
+        )
         counts = [f"{row[name]} of {row['n_recipes']}" for name in ("n_better", "n_worse")]
-        mean = f"{100 * row['mean']:+.2f} ({interval})"
+        mean = f"{rounded(100 * row['mean'], 2):+.2f} ({interval})"
         rows.append([row["level"], mean, spread, *counts, str(row["n"]), f"**{row['reading']}**"])
     head = ["against relu, points", "mean over all recipes (95% interval)", "with one recipe"]
     return markdown([*head, "better", "worse", "n", "over all recipes"], rows)

@@ -133,6 +133,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "full_levels": quoted_full.levels,
     "full_trails": quoted_full.trails,
     "full_hours": quoted_full.hours,
+    "full_sees": quoted_full.sees,
     "full_transfers": quoted_full.transfers,
     "throughput": measured.throughput,
     "packs": measured.packs,

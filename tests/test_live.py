@@ -54,10 +54,10 @@ def test_a_row_counts_the_runs_of_its_task(watch):
 def test_a_table_has_every_task_the_disk_and_the_gpus(watch, monkeypatch):
     monkeypatch.setattr(host, "gpus", lambda: ["GPU-1", "GPU-2"])
     monkeypatch.setattr(host, "load", lambda gpu: host.Load(1, 93 if gpu == "GPU-1" else 7))
-    end(watch, "mlp", ["completed"] * 3)
+    end(watch, "mlp", ["completed"] * 8)
     text = drawn(watch)
-    assert "study made: 3 of 14 runs completed" in text
-    assert re.search(r"mlp +3 of 10 +7 +about 35 s left \(± 0 s\)", text), text
+    assert "study made: 8 of 14 runs completed" in text
+    assert re.search(r"mlp +8 of 10 +2 +about 10 s left \(± 0 s\)", text), text
     assert re.search(r"disk: [\d.]+ of \d+ GB free", text)
     assert "GPUs here, busy: 93%, 7%" in text
 
@@ -66,7 +66,7 @@ def test_a_table_says_nothing_of_gpus_that_are_not_there(watch):
     assert "GPU" not in drawn(watch)
 
 
-def test_the_error_is_two_standard_errors_of_the_sum():
+def test_the_error_is_half_the_interval_of_the_sum():
     """Against simulated studies: the rest is within the error of the estimate in about 95%."""
     rng = np.random.default_rng(0)
     within = 0
@@ -79,15 +79,15 @@ def test_the_error_is_two_standard_errors_of_the_sum():
 
 
 def test_the_error_by_hand():
-    done = [8.0, 10.0, 12.0]
-    expected = 2 * statistics.stdev(done) * math.sqrt(4 + 16 / 3)
-    assert forecast.error_of(4, done) == pytest.approx(expected)
-    assert forecast.error_of(4, done[:2]) is None
+    done = [8.0, 10.0, 12.0] * 3
+    expected = 2.306 * statistics.stdev(done) * math.sqrt(4 + 16 / 9)  # t of 8 degrees of freedom
+    assert forecast.error_of(4, done) == pytest.approx(expected, rel=1e-4)
+    assert forecast.error_of(4, done[:7]) is None
     assert forecast.error_of(0, []) == 0.0
 
 
 def test_errors_of_tasks_add_as_squares(tmp_path):
-    done = {"mlp": [8.0, 10.0, 12.0], "lm": [90.0, 100.0, 110.0]}
+    done = {"mlp": [8.0, 10.0, 12.0] * 3, "lm": [90.0, 100.0, 110.0] * 3}
     parts = [forecast.error_of(2, seconds) for seconds in done.values()]
     todo = {task: [tmp_path / task / "a", tmp_path / task / "b"] for task in done}
     whole = forecast.total(todo, [], done, 2)
@@ -97,7 +97,7 @@ def test_errors_of_tasks_add_as_squares(tmp_path):
 
 def test_the_error_is_not_known_if_one_task_is_not_timed_often_enough(tmp_path):
     todo = {"mlp": [tmp_path / "a"], "lm": [tmp_path / "b"]}
-    assert forecast.total(todo, [], {"mlp": [1.0, 2.0, 3.0], "lm": [5.0]}, 1).error is None
+    assert forecast.total(todo, [], {"mlp": [1.0, 2.0, 3.0] * 3, "lm": [5.0]}, 1).error is None
 
 
 def test_the_table_is_drawn_until_no_run_is_left(watch, monkeypatch):
@@ -115,6 +115,24 @@ def test_the_table_is_drawn_until_no_run_is_left(watch, monkeypatch):
     assert waits == [7.0, 7.0]
     assert "5 of 10" in stream.getvalue()
     assert "10 of 10" in stream.getvalue()
+
+
+def test_a_study_that_is_done_is_read_to_its_end_before_it_is_drawn(watch, monkeypatch):
+    """Of more runs than a look reads none is shown as waiting."""
+    names = dict.fromkeys(watch.folders.values(), "completed")
+    names[next(iter(names))] = "diverged"
+    for folder in names:
+        folder.mkdir(parents=True)
+        (folder / store.MANIFEST).touch()
+    row = {"train_seconds": 1.0}
+    monkeypatch.setattr(store, "summary_row", lambda folder: {**row, "status": names[folder]})
+    watch.look(max_read=1)
+    assert not sum(row.waiting for row in live.rows(watch))
+    stream = io.StringIO()
+    live.show(watch, 7.0, Console(file=stream, force_terminal=True, width=150))
+    assert not sum(row.counts["ended"] for row in live.rows(watch))
+    assert sum(row.counts["diverged"] for row in live.rows(watch)) == 1
+    assert f"{len(watch.folders) - 1} of {len(watch.folders)} runs completed" in stream.getvalue()
 
 
 def test_folders_are_looked_at_again(watch):

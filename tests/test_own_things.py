@@ -218,6 +218,31 @@ def test_a_wrong_task_is_told_what_is_allowed(package, change, parts):
     refusal(spec, "lib/actstudy/tasks/own.py: TASK: ", *parts)
 
 
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        ("TASK = {}", True),
+        ("TASK: dict[str, int] = {}", True),
+        ("TASK={}", True),
+        ("TASK.update(x=1)", False),
+        ('TASK["x"] = 1', False),
+        ("TASK <= 3", False),
+        ("TASK == 3", False),
+        ("TASKS = 3", False),
+    ],
+)
+def test_only_what_assigns_the_name_is_registered(tmp_path, monkeypatch, line, is_one):
+    monkeypatch.setattr(literals, "PACKAGE", tmp_path)
+    literals.assignments.cache_clear()
+    literals.tree.cache_clear()
+    (tmp_path / "own.py").write_text(f"{line}\n")
+    try:
+        assert literals.may_assign("own.py", "TASK") == is_one
+    finally:
+        literals.assignments.cache_clear()
+        literals.tree.cache_clear()
+
+
 def test_a_task_may_leave_its_data_to_the_study(package):
     package.write("tasks/own.py", f"TASK = {TASK | {'defaults': {'width': 16}}}\n{BUILD}")
     refusal(spec, "command line: dataset: missing, as task own has no data of its own")

@@ -14,7 +14,7 @@ from actstudy.analysis import scale
 from actstudy.analysis.explorer import averages, columns, conditions, page
 from actstudy.analysis.export import latex
 from actstudy.analysis.figures import trials
-from actstudy.analysis.page import compute_tables, recommendation
+from actstudy.analysis.page import better, compute_tables, recommendation
 from actstudy.analysis.tables import Tables
 
 pytest.importorskip("altair", reason="altair, of the extra `workflow`, is not installed")
@@ -121,13 +121,30 @@ def test_the_first_screen_says_how_every_level_stands(study):
         frames[name] = frames[name][frames[name]["group"] == "depth=2"]
     shallow = Tables(study.plan, frames)
     text = recommendation.in_short(shallow, "mlp")
-    mean = shallow.reported("mlp").set_index("level").loc["relu", "mean"]
-    assert f"; relu has {100 * mean:.2f}%; " in text
+    row = shallow.reported("mlp").set_index("level").loc["relu"]
+    assert f"; relu has {100 * row['mean']:.2f}% test accuracy (n = {row['n']}" in text
     assert "Use tanh rather than relu (+" in text
     assert "undecided: gelu; margin: 1 point." in text
     both = recommendation.in_short(study, "mlp")
     assert both.count("argin: 1 point") == 1
-    assert recommendation.is_said_in_short(study, "mlp")
+    assert recommendation.is_said_in_short(shallow, "mlp")
+
+
+def test_a_level_without_a_pair_is_not_compared_and_numbers_of_seeds_are_said(study):
+    contrasts = study.frames["contrasts"].copy()
+    cells = study.frames["cells"].copy()
+    first = contrasts["level"].eq("tanh") & contrasts["group"].eq("depth=2")
+    contrasts.loc[first, "n"] = 5
+    contrasts.loc[contrasts["level"].eq("gelu") & contrasts["group"].eq("depth=2"), "n"] = 0
+    cells.loc[cells["level"].eq("relu"), "n"] = 2
+    few = Tables(study.plan, {**study.frames, "contrasts": contrasts, "cells": cells})
+    text = recommendation.in_short(few, "mlp")
+    assert "test accuracy (n = 2 of 8)" in text
+    assert "; not compared: gelu" in text
+    assert "undecided: gelu" not in text.partition("depth=20")[0]
+    assert not recommendation.is_said_in_short(few, "mlp")
+    part = contrasts[first | contrasts["level"].eq("gelu")]
+    assert better.seeds_of(part[part["n"] > 0].head(1)) == "5"
 
 
 def test_the_answers_of_a_page_have_headings_and_no_link_left_over(written):

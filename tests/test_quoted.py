@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import sys
 
 import pandas as pd
@@ -34,6 +35,13 @@ def test_the_numbers_of_a_document_are_those_of_its_tables(name):
     """To fix: python docs/refresh.py."""
     text = (ROOT / name).read_text()
     assert refresh.filled(text) == text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("quoted*.py")), ids=lambda p: p.stem)
+def test_decimals_are_rounded_as_on_pages(path):
+    """By `scale.rounded`, as a reader rounds: formats alone would round the binary number."""
+    formats = re.findall(r"\{[^{}]*:[+,]*\.\d+f\}", path.read_text())
+    assert [text for text in formats if not text.startswith("{rounded(")] == []
 
 
 def test_every_block_is_in_a_document_and_every_mark_is_a_block():

@@ -330,6 +330,45 @@ def test_a_row_is_not_believed_once_a_table_has_changed(study, root, name):
     assert status.state(folder, rows=remembered.Rows(root)) == "damaged"
 
 
+def cut(path):
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [cut, emptied, edit])
+def test_a_manifest_that_was_stamped_afterwards_hides_no_damage(study, root, harm):
+    """As a workflow stamps it, or `touch`, `chmod -R` and copies of folders do."""
+    folder = folder_of(study, root)
+    harm(folder / "predictions.parquet")
+    stamped(root)
+    assert published.row(folder) is None
+    assert status.state(folder, rows=remembered.Rows(root)) == "damaged"
+
+
+def test_a_copy_is_read_and_remembered(study, root, tmp_path):
+    copy = tmp_path / "copy" / "runs"
+    shutil.copytree(root, copy, copy_function=shutil.copyfile)
+    stamped(copy)
+    assert published.row(folder_of(study, copy)) is None
+    assert "18 of 24 runs completed" in status.status(study, copy)[0]
+    rows = remembered.Rows(copy)
+    rows.of(folder_of(study, copy))
+    assert rows.n_read == 0
+
+
+def test_published_tables_are_known_by_the_manifest(study, root, tmp_path):
+    """Those published from a seal that has come from elsewhere, with other times, too."""
+    final = tmp_path / "run" / "checkpoints" / "final"
+    shutil.copytree(folder_of(study, root), final, copy_function=shutil.copyfile)
+    store.publish(tmp_path / "run")
+    time.sleep(run_folders.TICK)
+    (tmp_path / "run" / store.MANIFEST).touch()
+    assert published.row(tmp_path / "run")["status"] == "completed"
+
+
 def test_a_row_that_was_edited_is_damage(study, root):
     folder = folder_of(study, root)
     path = folder / store.MANIFEST

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from scipy import special
+
 from actstudy.contract import frameworks, host, locks, parity, store
 from actstudy.contract.schema import BUCKETS, FAILED
 from actstudy.contract.spec import RunSpec, run_id
@@ -18,7 +20,7 @@ from actstudy.study.jobs import packs_of
 from actstudy.study.planning import Study
 
 FAILED_STATES = (*FAILED, "damaged")
-MIN_TIMED = 3  # completed runs of a task, from which it is said how much they vary
+MIN_TIMED = 8  # completed runs of a task, from which it is said how much they vary
 NOTE = "progress.json"  # written by a run that trains: seconds so far and seconds left
 
 
@@ -75,17 +77,20 @@ def seconds_left(todo: Collection[Path], running: Collection[Path], done: Sequen
 
 
 def error_of(n_todo: int, done: Sequence[float]) -> float | None:
-    """Two standard errors of what `n_todo` runs take together; None if it cannot be known.
+    """Half the 95% interval of what `n_todo` runs take together; None if it cannot be known.
 
     done: seconds of n completed runs, with a standard deviation s. Those to come vary by
     `s sqrt(n_todo)`, and their mean is known up to `s / sqrt(n)`: together
-    `2 s sqrt(n_todo + n_todo^2 / n)`. What machines and settings change is not in it.
+    `t s sqrt(n_todo + n_todo^2 / n)`, with Student's t of n - 1 degrees of freedom, if those that
+    have ended are a sample of all. Slower settings that come last, and other machines, are not in
+    it.
     """
     if not n_todo:
         return 0.0
     if len(done) < MIN_TIMED:
         return None
-    return 2 * statistics.stdev(done) * math.sqrt(n_todo + n_todo**2 / len(done))
+    t = float(special.stdtrit(len(done) - 1, 0.975))
+    return t * statistics.stdev(done) * math.sqrt(n_todo + n_todo**2 / len(done))
 
 
 def total(

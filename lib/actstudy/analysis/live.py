@@ -16,7 +16,8 @@ from actstudy.contract.errors import visible
 from actstudy.contract.schema import FAILED
 
 COLUMNS = ("task", "done", "running", "failed", "diverged", "waiting", "left")
-NOT_WAITING = ("completed", "running", "failed", "diverged")
+IN_COLUMNS = ("completed", "running", "failed", "diverged")
+NOT_WAITING = (*IN_COLUMNS, "ended")  # an ended run may not be read yet
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Row:
 
     task: str
     total: int
-    counts: Counter[str]  # of completed, running, failed, diverged; all other runs wait
+    counts: Counter[
+        str
+    ]  # of IN_COLUMNS, and of runs that have ended and are not read yet; others wait
     rest: str
 
     @property
@@ -35,7 +38,7 @@ class Row:
 
     def cells(self) -> list[str]:
         """The entries of the table's row, in the order of COLUMNS."""
-        numbers = [*map(self.counts.__getitem__, NOT_WAITING[1:]), self.waiting]
+        numbers = [*map(self.counts.__getitem__, IN_COLUMNS[1:]), self.waiting]
         texts = [f"{number or ''}" for number in numbers]
         done = f"{self.counts['completed']} of {self.total}"
         return [visible(self.task), done, *texts, self.rest]
@@ -84,7 +87,11 @@ def machine(watch: Watch) -> list[str]:
 
 
 def show(watch: Watch, seconds: float, console: Console | None = None) -> None:
-    """Draw the table until no run is left to train; seconds: between two looks at the runs."""
+    """Draw the table until no run is left to train; seconds: between two looks at the runs.
+
+    All rows are read first, so that each run that has ended is shown as it ended.
+    """
+    watch.look(max_read=None)
     with Live(table(watch), console=console, auto_refresh=False) as display:
         while watch.forecast().todo:
             time.sleep(seconds)

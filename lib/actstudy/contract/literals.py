@@ -52,7 +52,7 @@ def may_assign(file: str, name: str) -> bool:
     word = name.encode()
     if word not in text:
         return False
-    if re.search(rb"^%b\b[^=\n]*=(?!=)" % word, text, re.MULTILINE):
+    if re.search(rb"^%b[ \t]*(:[^=\n]*)?=(?!=)" % word, text, re.MULTILINE):
         return True
     try:
         return name in assignments(file)

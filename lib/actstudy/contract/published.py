@@ -35,8 +35,9 @@ def amiss(run: Path) -> tuple[list[str], list[str]]:
 def row(run: Path) -> dict[str, Any] | None:
     """The columns `manifests.SUMMARY` of a published run, as its manifest has them.
 
-    None if a table is gone or has changed since the manifest was published, by times that no
-    program can set, or if it is of an older version: then its tables are to be verified and read.
+    None if a table is gone, has another size or time than the manifest notes (as those of a copy
+    have, or of an older version), or has changed since the manifest did, by times that no program
+    can set: then its tables are to be verified and read.
     """
     files = _files(run)
     if len(files) < len(FILES):
@@ -45,9 +46,12 @@ def row(run: Path) -> dict[str, Any] | None:
     if any(files[name].st_ctime_ns >= published for name in TABLES):
         return None
     try:
-        return manifests.row(json.loads(Path(run, MANIFEST).read_bytes()))
-    except (OSError, ValueError):
+        content = json.loads(Path(run, MANIFEST).read_bytes())
+        noted = manifests.disk(content)
+    except (OSError, TypeError, ValueError):
         return None
+    stats = {name: (files[name].st_size, files[name].st_mtime_ns) for name in TABLES}
+    return manifests.row(content) if stats == noted else None
 
 
 def signature(run: Path) -> str:

@@ -148,22 +148,26 @@ def seal(run: Path, tables: dict[str, pa.Table]) -> None:
         with replacing(path) as draft:
             pq.write_table(table, draft, write_page_checksum=True)
         checksums[path.name] = sha256(path)
-    write_json(final / MANIFEST, manifests.written(checksums, tables["runs"]))
+    write_json(final / MANIFEST, manifests.written(checksums, tables["runs"], final))
 
 
 def publish(run: Path) -> None:
     """Copies the sealed tables to where readers look, the manifest last.
 
     Its checkpoints of steps are removed before: a run that is killed here is published again, and
-    one that is published is left alone. Damaged if the seal does not verify.
+    one that is published is left alone. Tables bear the times of the manifest, so that they are
+    known as those that it is of. Damaged if the seal does not verify.
     """
     final = run / "checkpoints" / "final"
     verify(final)
+    disk = manifests.disk(read_note(final / MANIFEST, {}))
     for leftover in (run / "checkpoints").glob("step-*"):
         leftover.unlink(missing_ok=True)
     for name in FILES:
         with replacing(run / name) as draft:
             shutil.copyfile(final / name, draft)
+            if name in disk:
+                os.utime(draft, ns=(disk[name][1], disk[name][1]))
 
 
 def verify(folder: Path) -> None:

@@ -127,3 +127,9 @@ def condition(rows: pd.DataFrame) -> str:
     if conditions == [WHEN_IT_TRAINS] and len(rows) > 1:
         conditions = ["when they train"]
     return f" {listed(conditions)}"
+
+
+def seeds_of(contrasts: pd.DataFrame) -> str:
+    """How many pairs of seeds contrasts have: `8`, or `2 to 8` if they have different numbers."""
+    ends = sorted({contrasts["n"].min(), contrasts["n"].max()})
+    return " to ".join(f"{end:.0f}" for end in ends)

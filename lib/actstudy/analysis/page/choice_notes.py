@@ -70,7 +70,9 @@ def reservations(cell: Cell, rows: pd.DataFrame, matters: str) -> Iterator[str]:
     elif any_open(cell, rows):
         yield (
             "A new study has seeds that this one has not, and answers from them alone: this one "
-            "with more seeds would be a second look, with more errors than promised."
+            "with more seeds would be a second look, with more errors than promised. Its page may "
+            "propose looks (looks: true) instead: its verdicts are corrected for them, this set "
+            "is not."
         )
     if rows["n_collapsed"].any():
         yield "Differences are of typical runs, without those that collapsed or diverged."

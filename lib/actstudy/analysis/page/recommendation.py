@@ -6,9 +6,17 @@ from collections.abc import Iterator
 import pandas as pd
 
 from actstudy.analysis import scale
-from actstudy.analysis.markdown import group_head, listed, metric_name
+from actstudy.analysis.markdown import group_head, listed
 from actstudy.analysis.page import references, risks
-from actstudy.analysis.page.better import EQUIVALENT, beaten_by, condition, sizes, use, verb
+from actstudy.analysis.page.better import (
+    EQUIVALENT,
+    beaten_by,
+    condition,
+    seeds_of,
+    sizes,
+    use,
+    verb,
+)
 from actstudy.analysis.questions import procedure
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS, most_needed, primary
 from actstudy.analysis.questions.factors import crosses_framework
@@ -58,7 +66,10 @@ def in_short(tables: Tables, task: str) -> str:
         is_one = contrasts["group"].nunique() == 1
         for group, part, rivals in by_group(tables, task, contrasts):
             clauses = [advice(part, rivals, settings)[0].removesuffix(".")]
-            clauses += [baseline_mean(tables, task, group), *standing(part, rivals, settings)]
+            clauses += [
+                references.baseline_mean(tables, task, group),
+                *standing(part, rivals, settings),
+            ]
             clauses += [margin] if is_one else []
             sentence = f"{'; '.join(filter(None, clauses))}."
             texts.append(group_head(group) + " ".join([sentence, *contradicted(part)]))
@@ -75,30 +86,23 @@ def is_said_in_short(tables: Tables, task: str) -> bool:
     if contrasts.empty or too_few or contrasts["group"].nunique() > MAX_GROUPS_NAMED:
         return False
     for _, part, rivals in by_group(tables, task, contrasts):
+        if part["n"].nunique() > 1:
+            return False
         better = part[(part["verdict"] == "better") & (part["contradiction"] == "")]
         if beaten_by(list(better["level"]), rivals):
             return False
     return True
 
 
-def baseline_mean(tables: Tables, task: str, group: str) -> str:
-    """The baseline's mean test metric in a group of cells: `relu has 74.48%`; empty without one."""
-    settings = tables.plan.tasks[task]
-    cells = tables.reported(task)
-    own = cells[(cells["level"] == settings.baseline) & (cells["group"] == group)]
-    if own.empty or pd.isna(own["mean"].iloc[0]):
-        return ""
-    size = scale.of_metric(settings.metric, settings.predicts)
-    unit = size.unit if size.unit == "%" else f" {size.unit or metric_name(settings.metric)}"
-    return f"{settings.baseline} has {size.number(own['mean'].iloc[0])}{unit}"
-
-
 def standing(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> Iterator[str]:
     """Which levels are worse, equivalent or open, in a few words each.
 
     group, pairs: as of `advice`, which names the levels that are better but for those that another
-    one beats.
+    one beats. If levels have other numbers of seeds than others, it is said how many.
     """
+    lacks = group["n"] == 0
+    missing = list(group.loc[lacks, "level"])
+    group = group[~lacks]
     sound = group[group["contradiction"] == ""]
     better = sound[sound["verdict"] == "better"]
     beaten = better[better["level"].isin(beaten_by(list(better["level"]), pairs))]
@@ -112,13 +116,16 @@ def standing(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> It
         if len(rows):
             own = "" if kind == "undecided" else f" ({sizes(rows, settings)})"
             yield f"{kind}: {listed(list(rows['level']))}{own}"
+    if missing:
+        yield f"not compared: {listed(missing)}"
+    if group["n"].nunique() > 1:
+        yield f"n = {seeds_of(group)} seeds"
 
 
 def totals(contrasts: pd.DataFrame) -> str:
     """How many comparisons have which verdict: `Of 144 comparisons ...: 12 better, ...`."""
     words = [f"{count} {words}" for words, count in in_words(contrasts).most_common()]
-    n = " to ".join(f"{end:.0f}" for end in sorted({contrasts["n"].min(), contrasts["n"].max()}))
-    head = f"Of {len(contrasts)} comparisons with the baseline (n = {n} seeds)"
+    head = f"Of {len(contrasts)} comparisons with the baseline (n = {seeds_of(contrasts)} seeds)"
     return f"{head}: {listed(words)}."
 
 
@@ -191,7 +198,7 @@ def advice(group: pd.DataFrame, pairs: pd.DataFrame, settings: TaskPlan) -> list
     elif len(worse) or len(equal):
         texts.append(f"Nothing is shown to be better than {baseline}.")
     else:
-        texts.append(f"No recommendation from n = {group['n'].max()} seeds.")
+        texts.append(f"No recommendation from n = {seeds_of(group)} seeds.")
     if len(worse):
         texts.append(f"{verb(worse)} worse than {baseline} ({sizes(worse, settings)}).")
     margin = scale.of_differences(settings).amount(settings.margin)
