@@ -20,6 +20,7 @@ from actstudy.analysis.explorer.figure import (
 )
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.page.compute_tables import shares_of_packs
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import Plan, TaskPlan
 
@@ -45,6 +46,7 @@ def curves(tables: Tables, task: str) -> Drawing | None:
         "lines their mean, as far as all seeds of a cell go, with a dot per evaluation; against "
         "epochs and seconds it stands at their mean. Train values are means since the last "
         "evaluation; test values stand at the best and the last step only."
+        f"{shares_of_packs(tables, task)}"
     )
     data = {
         "curves": source("curves", MAX_POINTS, task=task),
