@@ -571,5 +571,6 @@ def test_few_seeds_promise_no_confidence_without_the_noise_that_it_takes(cells, 
 
 
 def test_where_a_cell_was_measured_is_whole_without_a_device(cells):
-    text = choice_tables.where(dataclasses.replace(cells[0], devices=[""]))
+    runs = cells[0].runs.assign(device="")
+    text = choice_tables.where(dataclasses.replace(cells[0], runs=runs))
     assert "; device not kept. Read from" in text

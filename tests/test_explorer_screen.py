@@ -151,7 +151,7 @@ def test_a_copied_caption_says_what_was_chosen_and_nothing_of_the_screen(opened)
     )
     assert "Click" not in caption
     (hint,) = browser.find_elements("css selector", "section:not([hidden]) .hint")
-    assert hint.text == "Click a line for its run."
+    assert hint.text == "Click a line for its run, which is then marked."
 
 
 def test_results_are_copied_as_they_stand_and_as_the_files_of_the_study(opened, tables):
