@@ -157,6 +157,7 @@ def model(
         "first_columns": first_columns(plan),
         "units": UNITS,
         "notes": NOTES,
+        "under_tables": texts.under_tables(plan, frames.get("cells", pd.DataFrame())),
         "digits": digits(frames),
         "difference_digits": {name: difference_digits(task) for name, task in plan.tasks.items()},
     }
