@@ -63,7 +63,7 @@ function inLatex(value, size) {
   return NUMBERS.test(text) ? plain.replace(/[-+]\d[\d.,]*/g, "$$$&$$") : plain;
 }
 
-const AS_NUMBER = /^[-+\u2212]?\d[\d.,]*%?( \([-+\u2212\d., to]+\))?$/; // with its spread or interval
+const AS_NUMBER = /^[-+\u2212]?\d[\d.,]*%?( \([-+\u2212\d., to]+\)| of \d+)?$/; // 7.5, 7.5 (1.2), 8 of 8
 
 /** Whether a column has numbers, or texts of numbers alone. */
 function isOfNumbers(values) {
