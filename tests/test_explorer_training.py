@@ -1,4 +1,4 @@
-"""The page to explore says which runs trained, whichever way they ended."""
+"""The page to explore says of each run if it trained."""
 
 import dataclasses
 import json

@@ -46,7 +46,7 @@ def of_survival(tables: Tables, task: str) -> Markup:
     counts = ended["outcome"].value_counts()
     others = {STALLS: "stalled at chance", DIVERGES: "diverged"}
     lost = [f"{counts[end]} {words}" for end, words in others.items() if end in counts]
-    text = f"Of {counted(len(ended), 'run')} that ended {counts.get(TRAINS, 0)} trained"
-    text += f", {listed(lost)}." if lost else "."
+    ends = listed([f"{counts.get(TRAINS, 0)} trained", *lost])
+    text = f"Of {counted(len(ended), 'run')} that ended {ends}."
     where = " The column trained of the table runs names each." if lost else ""
     return Markup("<p>{} {}{}</p>").format(MEANING, text, where)
