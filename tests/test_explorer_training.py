@@ -57,9 +57,9 @@ def test_survival_counts_those_that_did_not_train_as_the_answer_does(tables, wri
 
 def test_without_learning_curves_no_run_is_called_trained(tables):
     frames = {**tables.frames, "curves": tables.frames["curves"].head(0)}
-    kept = dataclasses.replace(Tables(tables.plan, frames), lacks="curves")
-    assert set(training.trained(kept)) == {None, "diverged", "failed"}
-    assert training.UNKNOWN in training.of_survival(kept, "mlp")
+    without = dataclasses.replace(Tables(tables.plan, frames), lacks="curves")
+    assert set(training.trained(without)) == {None, "diverged", "failed"}
+    assert training.UNKNOWN in training.of_survival(without, "mlp")
 
 
 def test_the_map_of_depths_says_what_counts_as_training(tmp_path):

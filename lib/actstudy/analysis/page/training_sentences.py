@@ -79,7 +79,8 @@ def with_outcomes(tables: Tables, task: str) -> pd.DataFrame:
     runs = tables.of("runs", task)
     if not metric or runs.empty:
         return runs.head(0).assign(outcome="")
-    best = best_validation(tables.of("curves", task), metric)
+    curves = tables.of("curves", task)
+    best = pd.Series(dtype=float) if curves.empty else best_validation(curves, metric)
     if best.empty and tables.lacks:
         return runs.head(0).assign(outcome="")
     return runs.assign(outcome=outcomes(runs, best, stall_bounds(runs, settings)))
