@@ -552,3 +552,25 @@ def test_bad_input_is_one_line(words, line, tmp_path):
     assert done.stdout == ""
     assert line in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [
+        (2, "nothing is put out with fewer than 3 pairs of seeds, so it holds"),
+        (3, "no verdict (that takes 8 seeds or more): if the noise between seeds is normal, in"),
+        (8, "with 95% confidence it holds"),
+    ],
+)
+def test_few_seeds_promise_no_confidence_without_the_noise_that_it_takes(cells, n, words):
+    (cell,) = [cell for cell in cells if cell.name == cells[0].name][:1]
+    rows = choosing.rows_of(cell, question()).assign(n=n)
+    text = choice_tables.in_words(cell, rows, "speed")
+    assert words in text
+    assert ("with 95% confidence" in text) == (n >= choice.FEW_SEEDS)
+
+
+def test_where_a_cell_was_measured_is_whole_without_a_device(cells):
+    runs = cells[0].runs.assign(device="")
+    text = choice_tables.where(dataclasses.replace(cells[0], runs=runs))
+    assert "; device not kept. Read from" in text

@@ -419,8 +419,11 @@ def test_the_page_says_which_gpus_were_in_use():
         "Not timed, because another process used their GPU: 1 of 3 runs. "
         "Timed, though it is not known whether another process used their GPU: 1 of 3 runs."
     )
-    frame = frame[3:]
+    frame = frame[2:].assign(timing_clean=False)
     assert compute_tables.gpu_use(tables, "mlp") == ""
+    assert compute_tables.shares_of_packs(tables, "mlp") == ""
+    frame = frame.assign(pack="a1")
+    assert "equal share of the pack's" in compute_tables.shares_of_packs(tables, "mlp")
 
 
 @pytest.mark.parametrize(

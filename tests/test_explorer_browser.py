@@ -372,3 +372,37 @@ def test_an_old_browser_is_named_what_it_needs(browser, file):
     assert "Answer" in texts(browser, "main h2")
     browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
     browser.get_log("browser")
+
+
+MARKED = """
+const isMarked = (node) => Number(node.getAttribute('stroke-width')) > 3;
+const lines = [...document.querySelectorAll('.chart svg .mark-line path')];
+const names = [...document.querySelectorAll('.chart svg .mark-text text')];
+return [lines.filter(isMarked).length, names.map((node) => node.textContent)];
+"""
+
+
+def test_an_opened_run_is_marked_in_its_curves_and_the_copied_link_restores_it(opened):
+    browser = opened("part=curves")
+    run = browser.execute_script("return page.tables.curves.row(0)")
+    name = f"{run['level']}, seed {run['seed']}"
+    n, names = browser.execute_script(MARKED)
+    assert n == 0
+    assert name not in names
+    browser.execute_script("showRun(page.tables, arguments[0])", run["run_id"])
+    n, names = wait(lambda: (seen := browser.execute_script(MARKED))[0] and seen)
+    assert n == 1
+    assert name in names
+    browser.execute_script(
+        "navigator.clipboard.writeText = async (text) => { window.link = text; }"
+    )
+    click(browser, "#panel button", "Copy link to this view")
+    link = wait(lambda: browser.execute_script("return window.link"))
+    browser = opened(urllib.parse.urlsplit(link).fragment)
+    assert wait(lambda: browser.execute_script(MARKED)) == [1, names]
+    assert "Marked: " + name in browser.execute_script("return page.views[0].caption")
+    click(browser, "#panel button", "Its learning curve")
+    assert wait(lambda: browser.execute_script(MARKED)) == [1, names]
+    click(browser, "figure button", "Unmark the run")
+    assert wait(lambda: browser.execute_script(MARKED)[0] == 0)
+    assert run["run_id"] not in browser.current_url

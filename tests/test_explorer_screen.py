@@ -1,6 +1,7 @@
 """The page on a small screen, on paper, by keyboard; what it copies besides tables and figures."""
 
 import random
+import re
 
 import big_studies
 import pytest
@@ -151,7 +152,7 @@ def test_a_copied_caption_says_what_was_chosen_and_nothing_of_the_screen(opened)
     )
     assert "Click" not in caption
     (hint,) = browser.find_elements("css selector", "section:not([hidden]) .hint")
-    assert hint.text == "Click a line for its run."
+    assert hint.text == "Click a line for its run, which is then marked."
 
 
 def test_results_are_copied_as_they_stand_and_as_the_files_of_the_study(opened, tables):
@@ -168,8 +169,11 @@ def test_results_are_copied_as_they_stand_and_as_the_files_of_the_study(opened, 
         level, value = row.split(",")[:2]
         assert value.startswith(scale.of_metric("accuracy").number(means[level]))
     assert "\\toprule" in table
-    assert "\\caption{" in table
-    assert "accuracy" in table
+    (caption,) = re.findall(r"\\caption\{(.*)\}\n\\label\{tab:made-[a-z0-9-]+\}\n", table)
+    assert "In brackets: standard deviation over seeds. Test accuracy" in caption
+    assert f"n = {big_studies.BLOCK['seeds']} seeds; data: mnist1d; study: made." in caption
+    assert "\\usepackage{booktabs}" in table
+    assert "\\begin{tabular}{lrr" in table
 
 
 def test_scripts_round_as_python_does(opened):

@@ -25,6 +25,7 @@ function toCsv(names, rows) {
   return [names, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
 }
 
+const LABEL_WORDS = 8;
 const IN_LATEX = {
   "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", $: "\\$", "&": "\\&", "#": "\\#",
   "%": "\\%", _: "\\_", "^": "\\textasciicircum{}", "~": "\\textasciitilde{}",
@@ -62,12 +63,26 @@ function inLatex(value, size) {
   return NUMBERS.test(text) ? plain.replace(/[-+]\d[\d.,]*/g, "$$$&$$") : plain;
 }
 
+const AS_NUMBER = /^[-+\u2212]?\d[\d.,]*%?( \([-+\u2212\d., to]+\)| of \d+)?$/; // 7.5, 7.5 (1.2), 8 of 8
+
+/** Whether a column has numbers, or texts of numbers alone. */
+function isOfNumbers(values) {
+  const there = values.filter((value) => !isNone(value) && value !== "");
+  return there.length > 0 && there.every((value) => typeof value === "number" || AS_NUMBER.test(value));
+}
+
+/** A name for \ref, of the study and the first words of a caption. */
+function labelOf(caption) {
+  const words = `${page.model.study} ${caption}`.toLowerCase().split(/[^a-z0-9]+/).filter(Boolean);
+  return `tab:${words.slice(0, LABEL_WORDS).join("-")}`;
+}
+
 /** A table of the package booktabs with its caption; size: (row, column) -> decimals and sign. */
 function toLatex(names, rows, caption, size) {
   const line = (cells, row) => `${cells.map((cell, i) => inLatex(cell, size?.(row, i))).join(" & ")} \\\\`;
-  const isNumber = names.map((_, i) => rows.some((row) => typeof row[i] === "number"));
+  const isNumber = names.map((_, i) => rows.some((row) => typeof row[i] === "number") || isOfNumbers(rows.map((row) => row[i])));
   return [
-    "\\begin{table}", `\\caption{${inLatex(caption)}}`,
+    "\\begin{table} % \\usepackage{booktabs}", "\\centering", `\\caption{${inLatex(caption)}}`, `\\label{${labelOf(caption)}}`,
     `\\begin{tabular}{${isNumber.map((number) => (number ? "r" : "l")).join("")}}`,
     "\\toprule", line(names), "\\midrule", ...rows.map((row, i) => line(row, i)),
     "\\bottomrule", "\\end{tabular}", "\\end{table}", "",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from actstudy.analysis import tables as study_tables
-from actstudy.analysis.explorer import averages, thinning
+from actstudy.analysis.explorer import averages, thinning, training
 from actstudy.analysis.export import latex
 from actstudy.analysis.retry import rerun_command
 from actstudy.analysis.tables import Tables
@@ -69,11 +69,13 @@ def in_words(places: str) -> str:
 
 
 def runs(tables: Tables) -> pd.DataFrame:
-    """The table `runs` with each run's folder and the command that runs it again."""
+    """The table `runs` with what each run came to, its folder, and the command that repeats it."""
     frame = tables.frames["runs"]
     places = frame["task"] + "/" + frame["run_id"]
     return with_words(frame).assign(
-        folder=f"{store.RUNS}/" + places, rerun=commands(frame, tables.plan)
+        trained=training.trained(tables),
+        folder=f"{store.RUNS}/" + places,
+        rerun=commands(frame, tables.plan),
     )
 
 

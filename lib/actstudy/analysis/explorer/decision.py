@@ -22,9 +22,11 @@ MAX_ANSWERS = 250  # of a page, each in every order
 SHARPEN = "to sharpen"  # the column of `choose` that is a list of its own here
 FLAGS = [name for name in RunFields.model_fields if name in FIELDS]  # flags of `choose`
 INTRODUCTION = (
-    "Each cell of runs that differ in activation and seed alone answers by itself: with 95% "
-    "confidence its set holds the activation with the best mean test metric. The answers are those "
-    "of the command choose, computed when this page was written; the form looks them up."
+    "Each cell of runs that differ in activation and seed alone answers by itself: its set holds "
+    f"the activation with the best mean test metric, from {choice.FEW_SEEDS} seeds on with 95% "
+    "confidence; from fewer only if the noise between seeds is normal, which is no verdict. The "
+    "answers are those of the command choose, computed when this page was written; the form looks "
+    "them up."
 )
 NO_BUDGET = "answers within a budget of seconds, which the command gives"
 

@@ -74,6 +74,18 @@ const page = {
     return tests;
   },
 
+  /** The run whose line is marked in figures: that of the open panel, else the last one opened. */
+  get marked() {
+    return state.get("run") || state.get("line");
+  },
+
+  /** Mark a run, or none, and draw the figures of the part that show it. */
+  mark(id) {
+    const before = this.marked;
+    state.set("line", id);
+    if (before !== id) for (const view of this.views) if (view.ofMarked.length) view.draw();
+  },
+
   start() {
     document.getElementById("needs").remove();
     openTexts();

@@ -136,6 +136,11 @@ def once(of: dict[str, Any], *columns: str) -> dict[str, Any]:
     return {**of, "once": columns}
 
 
+def marked(of: dict[str, Any], last: bool = False) -> dict[str, Any]:
+    """The rows of a source that are of the run which the reader marked; last: the last one."""
+    return {**of, "marked": "last" if last else "all"}
+
+
 def rows(name: str) -> alt.NamedData:
     """A data set that the page fills with the rows which its filters leave."""
     return alt.NamedData(name=name)

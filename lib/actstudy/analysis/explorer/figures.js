@@ -1,6 +1,7 @@
 // Figures: Vega-Lite specifications written by Python, with the rows that the filters leave.
 
 const PAPER = "#FFFFFE"; // in specifications, for the colour of the page
+const PALE = 0.3; // of the opacity of what is not marked
 const MAX_SVG_ROWS = 6000; // of more rows the browser paints pixels
 const MAX_DATA_ROWS = 200; // below a figure
 
@@ -119,8 +120,19 @@ function rowsOf(source, options, page) {
     for (const row of rows) counts.set(key(row), (counts.get(key(row)) ?? 0) + 1);
     rows = rows.filter((row) => counts.get(key(row)) === 1);
   }
+  if (source.marked) {
+    const step = (row) => table.value("step", row);
+    rows = rows.filter((row) => table.value("run_id", row) === page.marked);
+    if (source.marked === "last") rows = rows.sort((one, other) => step(one) - step(other)).slice(-1);
+  }
   const drawn = rows.slice(0, source.at_most).map((row) => finite(table.row(row)));
   return { rows: drawn, n: rows.length };
+}
+
+/** Layers with all but those of a marked run pale; marked: names of its data sets. */
+function dimmed(layers, marked) {
+  const isPale = ({ data, mark }) => data?.name && mark?.type !== "rule" && !marked.includes(data.name);
+  return layers.map((layer) => (isPale(layer) ? { ...layer, mark: { ...layer.mark, opacity: PALE * (layer.mark.opacity ?? 1) } } : layer));
 }
 
 class FigureView {
@@ -131,6 +143,7 @@ class FigureView {
     this.chart = element("div", { class: "chart", role: "img", "aria-label": `${figure.title}. ${figure.caption}` });
     const pan = reachable(element("div", { class: "pan", role: "group", "aria-label": `Chart: ${figure.title}` }, this.chart));
     this.note = element("p", { class: "cut" });
+    this.unmark = button("Unmark the run", () => page.mark(""), { hidden: true });
     this.data = element("details", { class: "data", ontoggle: () => this.list() }, element("summary", {}, "The numbers, with a link to the runs"));
     const choices = figure.choices.filter((choice) => choice.options.length > 1).map((choice) => select(
       choice.label, choice.options.map((option) => [option.name, option.label]), this.option(choice).name,
@@ -140,7 +153,7 @@ class FigureView {
     const words = button("Copy caption", (event) => copy(this.caption, event.target));
     this.node = element("figure", {},
       element("h3", {}, figure.title),
-      element("div", { class: "controls" }, ...choices),
+      element("div", { class: "controls" }, ...choices, this.unmark),
       pan, this.note,
       element("figcaption", {}, figure.caption),
       ...(figure.hint ? [element("p", { class: "hint" }, figure.hint)] : []),
@@ -168,7 +181,13 @@ class FigureView {
     if (chosen.length) parts.push(`${chosen.join("; ")}.`);
     if (places.length) parts.push(`Only ${places.join(", ")}.`);
     if (hidden.length) parts.push(`Not drawn: ${hidden.join(", ")}.`);
+    if (this.marked) parts.push(`Marked: ${this.marked.level}, seed ${this.marked.seed} (run ${this.marked.run_id}).`);
     return parts.join(" ");
+  }
+
+  /** The names of the data sets that are of a marked run. */
+  get ofMarked() {
+    return Object.keys(this.figure.data).filter((name) => this.figure.data[name].marked);
   }
 
   /** The longest name that a legend has. */
@@ -189,6 +208,8 @@ class FigureView {
       if (n > rows.length) cuts.push(`${rows.length} of ${n} rows of ${source.table} are drawn`);
     }
     this.rows = datasets[figure.main];
+    [this.marked] = this.ofMarked.flatMap((name) => datasets[name]);
+    this.unmark.hidden = !this.marked;
     this.note.textContent = cuts.length ? `${cuts.join("; ")}.` : "";
     this.list();
     this.view?.finalize();
@@ -200,6 +221,7 @@ class FigureView {
     this.width = this.chart.parentElement.clientWidth;
     const spec = { ...adapted(figure.spec, this.options, page.model), ...sizesOf(figure, this.width), datasets };
     if (spec.layer) spec.layer = spec.layer.filter(({ data }) => !data?.name || datasets[data.name].length);
+    if (this.marked) spec.layer = dimmed(spec.layer, this.ofMarked);
     if (figure.row_height) spec.height = figure.row_height * Math.max(1, this.rows.length);
     const embedded = await vegaEmbed(this.chart, spec, {
       mode: "vega-lite", ast: true, actions: false, defaultStyle: false, config: look(this.width, this.longest),

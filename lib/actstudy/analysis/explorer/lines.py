@@ -13,6 +13,7 @@ from actstudy.analysis.explorer.figure import (
     alone,
     colour,
     dash,
+    marked,
     once,
     rows,
     sized,
@@ -20,6 +21,7 @@ from actstudy.analysis.explorer.figure import (
 )
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.page.compute_tables import shares_of_packs
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import Plan, TaskPlan
 
@@ -45,12 +47,15 @@ def curves(tables: Tables, task: str) -> Drawing | None:
         "lines their mean, as far as all seeds of a cell go, with a dot per evaluation; against "
         "epochs and seconds it stands at their mean. Train values are means since the last "
         "evaluation; test values stand at the best and the last step only."
+        f"{shares_of_packs(tables, task)}"
     )
     data = {
         "curves": source("curves", MAX_POINTS, task=task),
         "means": source("mean_curves", MAX_POINTS, task=task),
     }
     data["lone_curves"] = alone(data["curves"], "run_id", "group")
+    data["marked"] = marked(data["curves"])
+    data["marked_end"] = marked(data["curves"], last=True)
     if not tables.of("references", task).empty:
         text += " Dotted: the score of a reference method, trained on the data of these lines."
         data["references"] = once(source("reference_lines", task=task), *REFERENCE_LINE)
@@ -59,7 +64,7 @@ def curves(tables: Tables, task: str) -> Drawing | None:
         task=task,
         title="Learning curves",
         caption=text,
-        hint="Click a line for its run.",
+        hint="Click a line for its run, which is then marked.",
         chart=chart_of_curves(tables.plan, "references" in data),
         data=data,
         main="means",
@@ -95,8 +100,24 @@ def chart_of_curves(plan: Plan, has_references: bool) -> alt.LayerChart:
         thick.mark_line(strokeWidth=2.6).encode(strokeDash=dash(plan), **of_mean),
         small.encode(**of_run),
         evaluated.encode(**of_mean),
+        *marked_run(plan, of_run),
     ]
     return alt.LayerChart(layer=layers, width="container", height=HEIGHT)
+
+
+def marked_run(plan: Plan, of_run: dict[str, Any]) -> list[alt.Chart]:
+    """The line of the run that a reader marked, its last point, and its name; of_run: channels."""
+    end = alt.Chart(rows("marked_end")).transform_calculate(
+        words="datum.level + ', seed ' + datum.seed"
+    )
+    words = end.mark_text(align="right", dx=-4, dy=-12, fontSize=13, fontWeight="bold")
+    place = {name: of_run[name] for name in ("x", "y")}
+    line = alt.Chart(rows("marked")).mark_line(strokeWidth=3.4, opacity=1)
+    return [
+        line.encode(strokeDash=dash(plan), **of_run),
+        end.mark_circle(size=60, opacity=1).encode(**of_run),
+        words.encode(text="words:N", **place),
+    ]
 
 
 def reference_rule(y: dict[str, Any]) -> alt.Chart:

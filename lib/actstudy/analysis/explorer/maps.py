@@ -20,6 +20,7 @@ from actstudy.analysis.explorer.figure import (
 from actstudy.analysis.figures.depth import COLOURS
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.page.training_sentences import bound_in_words
 from actstudy.analysis.questions.contrasts import OPEN_VERDICTS
 from actstudy.analysis.questions.outcomes import JUDGED_BY, STALLS, TRAINS
 from actstudy.analysis.questions.probes import PROBES
@@ -165,13 +166,17 @@ def depth(tables: Tables, task: str) -> Drawing | None:
     lines = list(runs["line"].unique())
     size = scale.of_metric(settings.metric, settings.predicts)
     unit = f" ({size.unit})" if size.unit else ""
+    bound = bound_in_words(runs, settings)
+    judged = f"best validation {metric_name(JUDGED_BY[settings.predicts])}"
     text = (
-        f"{settings.title}: share of a cell's ended runs that train ({seeds(counts)} planned), "
-        "neither stalled at chance nor diverged; the number is the mean test "
+        f"{settings.title}: share of a cell's ended runs that train ({seeds(counts)} planned): "
+        f"their {judged} reached {bound}, which only says that they left chance; others stalled "
+        "below it or diverged. The number says how far they came: it is the mean test "
         f"{metric_name(settings.metric)}{unit} of those that completed, a cell without a number "
         "has none that did; no runs: none of the cell has ended."
     )
-    panels = chart_of_depth(tables.plan.levels, size)
+    title = ["share of runs", "that train:", judged, f"{bound} or more"]
+    panels = chart_of_depth(tables.plan.levels, size, title)
     return Drawing(
         name="depth",
         task=task,
@@ -187,8 +192,11 @@ def depth(tables: Tables, task: str) -> Drawing | None:
     )
 
 
-def chart_of_depth(levels: list[str], size: scale.Scale) -> alt.LayerChart:
-    """A coloured cell per level and depth with its mean metric, if a run of it completed."""
+def chart_of_depth(levels: list[str], size: scale.Scale, title: list[str]) -> alt.LayerChart:
+    """A coloured cell per level and depth with its mean metric, if a run of it completed.
+
+    title: of the colours, line by line.
+    """
     named = ("level", "line", "depth", "n", "n_ended", "n_train", "n_completed", "mean", "outcome")
     own: dict[str, Any] = {
         "x": alt.X("depth:O", title="depth", axis=alt.Axis(labelAngle=0)),
@@ -201,7 +209,7 @@ def chart_of_depth(levels: list[str], size: scale.Scale) -> alt.LayerChart:
         number=f"isValid(datum.mean) ? {number} : {HAS_ENDED} ? '' : 'no runs'",
     )
     colours = alt.Scale(range=[COLOURS[STALLS], COLOURS[TRAINS]], domain=[0, 1])
-    legend = alt.Legend(title=["share of runs", "that train"], format="%")
+    legend = alt.Legend(title=title, format="%")
     shares = alt.Color("share:Q", scale=colours, legend=legend)
     cells = base.mark_rect(stroke="white")
     numbers = base.mark_text(fontSize=10, color=INK)

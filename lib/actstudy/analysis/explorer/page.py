@@ -29,14 +29,16 @@ LIGHTEST = 0.55  # of a colour's luminance on a dark page, at least
 FIRST_COLUMNS = {  # of tables with many columns, those that are open at first
     "contrasts": "task family group level baseline unit n mean low high interval_level verdict "
     "condition contradiction margin more_seeds",
-    "runs": "task level group seed run_id status reason best_step steps_done train_seconds "
+    "runs": "task level group seed run_id status trained reason best_step steps_done train_seconds "
     "throughput device",
     "incomplete": "task level group seed run_id status reason rerun",
     "claims": "id topic claim claimed measured verdict detail device",
 }
 NOTES = {  # above a table
     "runs": "reported_*: test values at the checkpoint that is reported, the best on validation "
-    "data; last_*: test values at the last step.",
+    "data; last_*: test values at the last step. trained: yes, stalled (its best validation value "
+    "is near chance, by the rule that Answer states), diverged or failed, all found by search. "
+    "Seconds of runs of a pack are each run's equal share of the pack's.",
     "curves": "Of a big study evenly spaced evaluations; all are in tables/curves.parquet.",
 }
 
@@ -155,6 +157,7 @@ def model(
         "first_columns": first_columns(plan),
         "units": UNITS,
         "notes": NOTES,
+        "under_tables": texts.under_tables(plan, frames.get("cells", pd.DataFrame())),
         "digits": digits(frames),
         "difference_digits": {name: difference_digits(task) for name, task in plan.tasks.items()},
     }
@@ -236,5 +239,5 @@ def first_columns(plan: Plan) -> dict[str, list[str]]:
     """Table -> the columns that are open at first, of tables with many."""
     named = {table: names.split() for table, names in FIRST_COLUMNS.items()}
     metrics = dict.fromkeys(f"reported_{task.metric}" for task in plan.tasks.values())
-    named["runs"][6:6] = metrics
+    named["runs"][7:7] = metrics
     return named

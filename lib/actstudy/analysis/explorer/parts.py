@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from actstudy.analysis.explorer import forest, lines, maps, points, reliability, texts
+from actstudy.analysis.explorer import forest, lines, maps, points, reliability, texts, training
 from actstudy.analysis.explorer.figure import Drawing
 from actstudy.analysis.explorer.texts import Section
 from actstudy.analysis.questions.factors import crosses_framework
@@ -13,6 +13,7 @@ from actstudy.analysis.tables import Tables
 from actstudy.contract.errors import visible
 
 Draw = Callable[[Tables, str], Drawing | None]
+Say = Callable[[Tables, str], Markup]
 ANY_TASK = ""  # of a text that is about no single task
 NONE: Mapping[str, Markup] = {}
 
@@ -24,7 +25,7 @@ class Kind:
     heads: of sections of the summary and its details, subheads: of those of tasks in the appendix,
     each by its first words; draws: figures per task; tables: by name, `all` for every one that
     there is; every_task: whether these have the rows of all tasks together; asks: the table without
-    which texts and figures would say what is not so.
+    which texts and figures would say what is not so; says: words per task above a table of it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Kind:
     tables: tuple[str, ...] = ()
     every_task: bool = False
     asks: str = ""
+    says: Say | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ KINDS = (
         heads=("Published values",),
         tables=("claims", "readings", "replication"),
     ),
-    Kind("survival", "Survival", tables=("survival",)),
+    Kind("survival", "Survival", tables=("survival",), says=training.of_survival),
     Kind("failures", "Not completed", tables=("incomplete",), every_task=True),
     Kind("recipe", "Recipe", subheads=("Recipe",)),
     Kind("method", "How to read", heads=("How to read", "Notes")),
@@ -141,12 +143,15 @@ def parts(
         words = by_task(tables, kind, sections) if is_known else {}
         if kind.name in introductions:
             words = {ANY_TASK: introductions[kind.name], **words}
+        named = tables_of(kind, tables, carried)
+        if kind.says and named:
+            words |= {task: kind.says(tables, task) for task in tables.plan.tasks}
         part = Part(
             kind.name,
             kind.title,
             words,
             drawings(tables, kind) if is_known else [],
-            tables_of(kind, tables, carried),
+            named,
             kind.every_task,
         )
         if not part.is_empty:

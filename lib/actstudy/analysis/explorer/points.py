@@ -19,6 +19,7 @@ from actstudy.analysis.explorer.figure import (
 )
 from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.markdown import metric_name
+from actstudy.analysis.page.compute_tables import shares_of_packs
 from actstudy.analysis.tables import Tables
 from actstudy.contract.plan import Plan, TaskPlan
 
@@ -100,6 +101,7 @@ def targets(tables: Tables, task: str) -> Drawing | None:
         f"{settings.title}: median over runs of the training that it takes to a validation "
         f"{metric} of the target, {seeds(frame['n'])} per cell. A run that does not reach it "
         "counts as later than the end, so a cell of which half do not has no point."
+        f"{shares_of_packs(tables, task)}"
     )
     values = [float(target) for target in sorted(frame["target"].unique())]
     options = [Option(f"{value:g}", f"{value:g}", {"target": value}) for value in values]

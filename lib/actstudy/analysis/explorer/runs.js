@@ -40,6 +40,7 @@ function showRun(tables, id) {
   if (!tables.runs) return;
   const [row] = tables.runs.where([tables.runs.equals("run_id", id)]);
   if (row === undefined) return;
+  page.mark(id);
   state.set("run", id);
   const run = tables.runs.row(row);
   const metrics = Object.keys(run).filter((name) => name.startsWith("reported_"));
@@ -47,6 +48,7 @@ function showRun(tables, id) {
   const rest = Object.entries(run).filter(([, value]) => isSaid(value));
   const rerun = element("code", {}, run.rerun);
   openPanel(`Run ${id}`, [
+    element("p", { class: "controls" }, curveButton(run), button("Copy link to this view", (event) => copy(location.href, event.target))),
     facts(first.filter(([, value]) => isSaid(value))),
     ...(run.rerun ? [
       element("h3", {}, "To run it again"),
@@ -55,6 +57,18 @@ function showRun(tables, id) {
     ] : []),
     element("details", {}, element("summary", {}, "All that is recorded of it"), facts(rest)),
   ]);
+}
+
+/** The way to a run's learning curve, if the page has a figure of it. */
+function curveButton({ task }) {
+  const part = page.model.parts.find(({ name }) => name === "curves");
+  if (!part?.figures.some((figure) => figure.task === task)) return null;
+  return button("Its learning curve", () => {
+    document.getElementById("panel").close();
+    state.set("run", ""); // the panel's own event comes later
+    for (const [name, value] of [["part", "curves"], ["task", task]]) state.set(name, value);
+    page.show();
+  });
 }
 
 /** Show the runs of a cell, and those of the cell that it is compared with, if any. */

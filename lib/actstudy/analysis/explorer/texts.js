@@ -12,7 +12,22 @@ function captionOf(table, part) {
   const heads = [...table.closest(".text").querySelectorAll("h3")].filter(isBefore);
   const words = heads.map((head) => head.textContent);
   const task = heads[0]?.classList.contains("of-task") ? [words.shift()] : [];
-  return [...task, words.at(-1) ?? part.querySelector("h2").textContent].join(": ");
+  const head = [...task, words.at(-1) ?? part.querySelector("h2").textContent].join(": ");
+  return [`${head}.`, bracketsOf(table), underTable(table)].filter(Boolean).join(" ");
+}
+
+/** What the numbers in brackets of a table are, if its heads say that. */
+function bracketsOf(table) {
+  const heads = cellsOf(table).names.join(" ");
+  return heads.includes("(sd)") ? "In brackets: standard deviation over seeds." : "";
+}
+
+/** Metric, unit, n, data and study of a table, which its place on the page says otherwise. */
+function underTable(table) {
+  const { under_tables: notes, study } = page.model;
+  const tasks = Object.keys(notes);
+  const task = table.closest("[data-task]")?.dataset.task ?? (tasks.length === 1 ? tasks[0] : "");
+  return notes[task] ?? `Study: ${study}.`;
 }
 
 /** Buttons that copy each table of the texts, and the keyboard's way to those that are wide. */
@@ -34,5 +49,6 @@ function openTexts() {
 /** Buttons that copy the study's LaTeX files of a task: means_TASK.tex and contrasts_TASK.tex. */
 function latexButtons(files) {
   const buttons = Object.entries(files).map(([name, text]) => button(`Copy ${name}`, (event) => copy(text, event.target)));
-  return element("div", { class: "controls" }, "The study's LaTeX files: ", ...buttons);
+  const words = element("p", { class: "count" }, "These are to be put under a caption of your own, with \\input and the package booktabs: intervals are of one comparison alone, p is adjusted for all of the task. Copy LaTeX below a table has a caption.");
+  return element("div", {}, element("div", { class: "controls" }, "The study's LaTeX files: ", ...buttons), words);
 }

@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
+from actstudy.analysis import scale
+from actstudy.analysis.figures.style import seeds
 from actstudy.analysis.page import summary
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import Plan
 
 LINKS = ("link_open", "link_close")  # left out: a page that was sent has no files next to it
 SHORT = 30  # characters that stand on one line
@@ -58,6 +62,24 @@ def sections(markdown: str) -> list[Section]:
             subhead = words
     parts.append(_section(reader, head, subhead, tokens[start:]))
     return parts
+
+
+def under_tables(plan: Plan, cells: pd.DataFrame) -> dict[str, str]:
+    """Task -> what a table of it must say that is copied alone: metric, unit, n, data, study.
+
+    cells: the table of that name, of which n is read; it may lack columns, or all of them.
+    """
+    notes = {}
+    for task, settings in plan.tasks.items():
+        heading = scale.heading(settings.metric, settings.predicts)
+        words = [heading[:1].upper() + heading[1:]]
+        if {"task", "n"} <= set(cells):
+            own = cells.loc[cells["task"] == task, "n"]
+            words += [seeds(own[own > 0])] if (own > 0).any() else []
+        data = ", ".join(settings.classes) or str(settings.recipe.get("dataset", ""))
+        words += [f"data: {data}"] if data else []
+        notes[task] = f"{'; '.join([*words, f'study: {plan.study}'])}."
+    return notes
 
 
 def joined(parts: Iterable[Section]) -> Markup:

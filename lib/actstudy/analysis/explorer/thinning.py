@@ -23,7 +23,7 @@ RUNS = 50_000
 WIDE_RUNS = 3_000  # of more runs only columns of NARROW are there
 NARROW = ["run_id", "task", "level", "group", "seed", "depth", "lr", "status", "reason", "n_params"]
 NARROW += ["steps_done", "best_step", "train_seconds", "throughput", "throughput_unit"]
-NARROW += ["timing_clean", "peak_memory_bytes", "device", "ended", "folder", "rerun"]
+NARROW += ["timing_clean", "peak_memory_bytes", "device", "ended", "trained", "folder", "rerun"]
 OF_CURVES = ["run_id", *CELL, "seed", "step", "epoch", "train_seconds", "split", "metric", "value"]
 
 

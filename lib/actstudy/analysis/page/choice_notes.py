@@ -100,7 +100,10 @@ def of_costs(inside: pd.DataFrame) -> Iterator[str]:
     """What the seconds of the set do not say."""
     timed = inside[inside["n_timed"] > 0]
     if timed.empty:
-        yield "No run was timed alone (runs of a pack have no time of their own): no costs."
+        yield (
+            "No run was timed alone: no costs. Seconds of runs of a pack are equal shares of the "
+            "pack's, which say nothing of one activation."
+        )
     elif len(timed) > 1 and timed["slowest_seconds"].min() >= timed["fastest_seconds"].max():
         yield "The ranges of the seconds overlap: these runs do not decide which is the cheapest."
 

@@ -20,7 +20,7 @@ from actstudy.analysis.page.choice_notes import (
     reservations,
 )
 from actstudy.analysis.page.choice_steps import command, sharpen
-from actstudy.analysis.questions.choice import FEW_SEEDS, LEVEL
+from actstudy.analysis.questions.choice import FEW_SEEDS, LEVEL, MIN_PAIRS
 from actstudy.contract import registry
 from actstudy.contract.counting import counted
 from actstudy.contract.spec import DEFAULTS
@@ -57,11 +57,21 @@ def in_words(cell: Cell, rows: pd.DataFrame, matters: str) -> str:
     metric = f"test {cell.settings.metric.replace('_', ' ')}"
     margin = scale.of_differences(cell.settings).amount(cell.settings.margin)
     return (
-        f"The set has {rows['in_set'].sum()} of {len(rows)} activations: with {LEVEL:.0%} "
-        f"confidence it holds the one with the best {metric}. An activation is out of it if "
-        f"another is better by {margin} or more, and not by chance. It is ordered by "
-        f"{ORDERS[matters]}."
+        f"The set has {rows['in_set'].sum()} of {len(rows)} activations: "
+        f"{promise(int(rows['n'].min()))} it holds the one with the best {metric}. "
+        f"An activation is out of it if another is better by {margin} or more, and not by chance. "
+        f"It is ordered by {ORDERS[matters]}."
     )
+
+
+def promise(n: int) -> str:
+    """How sure a set of n seeds is to hold the best activation, as words before `it holds`."""
+    if n >= FEW_SEEDS:
+        return f"with {LEVEL:.0%} confidence"
+    words = f"n = {n}, so no verdict (that takes {FEW_SEEDS} seeds or more): "
+    if n < MIN_PAIRS:
+        return f"{words}nothing is put out with fewer than {MIN_PAIRS} pairs of seeds, so"
+    return f"{words}if the noise between seeds is normal, in {LEVEL:.0%} of such sets"
 
 
 def where(cell: Cell) -> str:
@@ -76,7 +86,8 @@ def where(cell: Cell) -> str:
     lengths = [
         f"{cell.fields[name]} {name}" for name in ("epochs", "steps") if cell.fields.get(name)
     ]
-    return f"{', '.join([*words, *lengths])}; {listed(cell.devices)}. Read from {cell.place}."
+    devices = listed(list(filter(None, cell.devices))) or "device not kept"
+    return f"{', '.join([*words, *lengths])}; {devices}. Read from {cell.place}."
 
 
 def columns(cell: Cell, rows: pd.DataFrame, level: object) -> dict[str, str]:
@@ -123,9 +134,12 @@ def memory(row: pd.Series) -> str:
 def overview(answers: Sequence[Answer], matters: str) -> str:
     """A table with a row per cell, its set in order; to see one whole, ask for less."""
     lines = [line(cell, rows) for cell, rows in answers]
+    sure = f" with {LEVEL:.0%} confidence"
+    if max(int(rows["n"].min()) for _, rows in answers) < FEW_SEEDS:
+        sure = ", if the noise between seeds is normal"
     text = (
-        f"{len(answers)} cells answer, each by itself: its set holds the best activation with "
-        f"{LEVEL:.0%} confidence, ordered by {ORDERS[matters]}. With more flags, {MAX_WHOLE} cells "
+        f"{len(answers)} cells answer, each by itself: its set holds the best activation{sure}. "
+        f"Sets are ordered by {ORDERS[matters]}. With more flags, {MAX_WHOLE} cells "
         "or fewer, each has a table with differences and costs; --json has all of them."
     )
     return "\n\n".join([text, markdown(lines), *under_overview(answers)])

@@ -8,7 +8,10 @@ from actstudy.analysis.markdown import cell_name, markdown
 from actstudy.analysis.page.result_tables import steps_of, steps_trained
 from actstudy.analysis.tables import Tables
 
-PACKED = "No run has completed by itself: time and memory of a pack are not those of its runs."
+PACKED = (
+    "No run has completed by itself: time and memory of a pack are not those of its runs. The "
+    "seconds that other parts have for such runs are equal shares of the pack's."
+)
 
 
 def compute(tables: Tables, task: str) -> str:
@@ -38,12 +41,24 @@ def _heads(frame: pd.DataFrame) -> list[str]:
     return [heads[0], "training (s)", heads[1], "timed n"]
 
 
+def shares_of_packs(tables: Tables, task: str) -> str:
+    """A sentence, with a space before it, on the seconds of runs of packs; empty without any."""
+    packs = tables.of("runs", task).reindex(columns=["pack"])["pack"]
+    if not (packs.notna() & (packs != "")).any():
+        return ""
+    return (
+        " Seconds of runs of a pack are each run's equal share of the pack's, not the time that it "
+        "takes by itself."
+    )
+
+
 def gpu_use(tables: Tables, task: str) -> str:
     """How many runs had a GPU that another process used, or may have used, as sentences."""
-    runs = tables.of("runs", task).reindex(columns=["slots_per_gpu", "gpu_in_use"])
+    runs = tables.of("runs", task).reindex(columns=["slots_per_gpu", "gpu_in_use", "timing_clean"])
     alone = runs[runs["slots_per_gpu"] == 1]
     n_beside = int((alone["gpu_in_use"] == True).sum())  # noqa: E712 - missing is neither
-    n_unknown = int(alone["gpu_in_use"].isna().sum())
+    is_timed = alone["timing_clean"] != False  # noqa: E712 - those of a pack are not
+    n_unknown = int((alone["gpu_in_use"].isna() & is_timed).sum())
     sentences = []
     if n_beside:
         sentences.append(

@@ -16,6 +16,7 @@ from actstudy.analysis.questions.outcomes import (
     stall_bounds,
 )
 from actstudy.analysis.tables import Tables
+from actstudy.contract.plan import TaskPlan
 from actstudy.contract.schema import ENDED
 
 LADDER = "depth"  # the axis whose places are climbed in sentences
@@ -37,17 +38,21 @@ def sentences(tables: Tables, task: str) -> list[str]:
     if runs.empty:
         return []
     metric = JUDGED_BY[settings.predicts]
-    bounds = stall_bounds(runs, settings)
     counts = runs["outcome"].value_counts()
     words = {TRAINS: "train", STALLS: "stall", DIVERGES: "diverge"}
     numbers = [f"{counts[end]} {word}" for end, word in words.items() if end in counts]
-    size = scale.of_metric(metric, settings.predicts)
-    limits = [f"{size.factor * bound:.3g}{size.unit}" for bound in sorted(set(bounds))]
     head = (
         f"Of {len(runs)} runs {listed(numbers)}: a run stalls if its best validation "
-        f"{metric_name(metric)} stays below {' or '.join(limits)}."
+        f"{metric_name(metric)} stays below {bound_in_words(runs, settings)}."
     )
     return [head, *by_level(runs, places_of(tables, task, runs))]
+
+
+def bound_in_words(runs: pd.DataFrame, settings: TaskPlan) -> str:
+    """The best validation value below which a run stalls: `15%`; of several data sets each."""
+    size = scale.of_metric(JUDGED_BY[settings.predicts], settings.predicts)
+    bounds = sorted(set(stall_bounds(runs, settings)))
+    return " or ".join(f"{size.factor * bound:.3g}{size.unit}" for bound in bounds)
 
 
 def judged_runs(tables: Tables, task: str) -> pd.DataFrame:
@@ -56,20 +61,29 @@ def judged_runs(tables: Tables, task: str) -> pd.DataFrame:
     That is so if the task predicts tokens, has one group of cells, if every run trains, or if the
     learning curves are not there.
     """
+    judged = with_outcomes(tables, task)
+    none = judged.head(0)
+    if len(tables.places(task)) < 2 or judged.empty:
+        return none
+    judged = judged[judged["status"].isin(ENDED)]
+    return none if (judged["outcome"] == TRAINS).all() else judged
+
+
+def with_outcomes(tables: Tables, task: str) -> pd.DataFrame:
+    """All runs of a task with their `outcome`; none if its task has no chance level to judge by.
+
+    None too if the learning curves are not there, which have the best validation values.
+    """
     settings = tables.plan.tasks[task]
     metric = JUDGED_BY.get(settings.predicts)
     runs = tables.of("runs", task)
-    none = runs.head(0)
-    if not metric or len(tables.places(task)) < 2:
-        return none
-    runs = runs[runs["status"].isin(ENDED)]
-    if runs.empty:
-        return none
-    best = best_validation(tables.of("curves", task), metric)
+    if not metric or runs.empty:
+        return runs.head(0).assign(outcome="")
+    curves = tables.of("curves", task)
+    best = pd.Series(dtype=float) if curves.empty else best_validation(curves, metric)
     if best.empty and tables.lacks:
-        return none
-    judged = runs.assign(outcome=outcomes(runs, best, stall_bounds(runs, settings)))
-    return none if (judged["outcome"] == TRAINS).all() else judged
+        return runs.head(0).assign(outcome="")
+    return runs.assign(outcome=outcomes(runs, best, stall_bounds(runs, settings)))
 
 
 def table(tables: Tables, task: str) -> str:
