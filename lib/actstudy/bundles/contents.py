@@ -93,7 +93,9 @@ def own_code_of(study: Study) -> Files:
 
     One in the study's folder keeps its name, one from elsewhere is in code/ by its module's name.
     """
-    pieces = {piece for run in runs_of(study) for piece in run.spec.code}
+    pieces: set[str] = set()
+    for run in runs_of(study):
+        pieces |= set(run.spec.code)
     files = {}
     for path in filter(None, map(code.path_of, sorted(pieces))):
         for module, file in own_code.files(path).items():
