@@ -100,9 +100,10 @@ def own_code_of(study: Study) -> Files:
     for path in filter(None, map(code.path_of, sorted(pieces))):
         for module, file in own_code.files(path).items():
             if own.is_own(file):
-                here = file.resolve().is_relative_to(Path.cwd())
-                name = file.resolve().relative_to(Path.cwd()) if here else f"code/{module}.py"
-                files[str(name)] = file
+                name = f"code/{module}.py"
+                if file.resolve().is_relative_to(Path.cwd()):
+                    name = file.resolve().relative_to(Path.cwd()).as_posix()
+                files[name] = file
     return files
 
 
