@@ -151,7 +151,7 @@ def test_a_failed_job_says_why_and_gpu_0_reaches_the_jobs(project, slurm):
     assert "train_x.npy is missing or does not have its checksum; to fix: " in line
     (log,) = re.findall(r"; log: (results/short/slurm_logs/\S+?\.log)", line)
     assert (project.folder / log).is_file()
-    assert "--profile profiles/slurm --configfile config/short.yaml" in line
+    assert "--profile profiles/slurm --resources gpu=0 --configfile config/short.yaml" in line
     assert "Traceback" not in output
     number = Path(log).stem
     assert "gres" not in slurm.ask("scontrol", "show", "job", number).lower()
