@@ -126,7 +126,8 @@ def test_a_study_trains_on_slurm(project, slurm, data_folder, tmp_path):
     assert len(folders) == 4
     jobs = slurm.ask("squeue", "-h", "-t", "all", "-o", "%i %T %k").splitlines()
     completed = [job for job in jobs if job.split()[1] == "COMPLETED"]
-    assert len(completed) == 2, (jobs, output)  # a job that failed first was tried again
+    assert len(completed) == 2, (jobs, output)
+    assert len(jobs) == 2 + output.count("Trying to restart job"), (jobs, output)
     for folder in folders:
         job_there = json.loads((folder / "environment.json").read_text())["slurm"]
         assert job_there["CUDA_VISIBLE_DEVICES"] == job_there["SLURM_STEP_GPUS"]
