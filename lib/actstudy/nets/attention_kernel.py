@@ -5,6 +5,8 @@ block of rows: it sums their gradients as keys and values over queries, then tho
 keys, so that no sum runs over programs and its order is fixed.
 """
 
+# mypy: disable-error-code="no-untyped-def"
+
 import math
 
 import torch
@@ -19,29 +21,29 @@ LOG2_E = math.log2(math.e)
 
 
 @triton.jit
-def _at(tensor, T, WIDTH: tl.constexpr, HEADS: tl.constexpr, D: tl.constexpr, BLOCK: tl.constexpr):
-    """Pointers (BLOCK, D) to the program's head in the first rows of its example (T, WIDTH)."""
-    batch = (tl.program_id(1) // HEADS).to(tl.int64)
-    column = tl.program_id(1) % HEADS * D + tl.arange(0, D)
-    return tensor + batch * T * WIDTH + tl.arange(0, BLOCK)[:, None] * WIDTH + column[None, :]
+def _at(tensor, length, step: tl.constexpr, heads: tl.constexpr, size: tl.constexpr, rows):
+    """Pointers (rows, size) to the program's head in rows of its example (length, step)."""
+    batch = (tl.program_id(1) // heads).to(tl.int64)
+    column = tl.program_id(1) % heads * size + tl.arange(0, size)
+    return tensor + batch * length * step + rows[:, None] * step + column[None, :]
 
 
 @triton.jit
 def _forward(
-    qkv, y, log_sums, scale, T, HEADS: tl.constexpr, D: tl.constexpr, BLOCK: tl.constexpr
+    qkv, y, log_sums, scale, length, heads: tl.constexpr, size: tl.constexpr, block: tl.constexpr
 ):
     """A block of queries: its output, and the base-2 logarithms of its sums of exponentials."""
-    C: tl.constexpr = HEADS * D
-    first = tl.program_id(0) * BLOCK
-    rows = tl.arange(0, BLOCK)
-    q_at = _at(qkv, T, 3 * C, HEADS, D, BLOCK)
-    q = tl.load(q_at + first * 3 * C)
-    highest = tl.full([BLOCK], -float("inf"), tl.float32)
-    total = tl.zeros([BLOCK], tl.float32)
-    out = tl.zeros([BLOCK, D], tl.float32)
-    for start in range(0, first + BLOCK, BLOCK):
-        k = tl.load(q_at + C + start * 3 * C)
-        v = tl.load(q_at + 2 * C + start * 3 * C)
+    width: tl.constexpr = heads * size
+    first = tl.program_id(0) * block
+    rows = tl.arange(0, block)
+    q_at = _at(qkv, length, 3 * width, heads, size, rows)
+    q = tl.load(q_at + first * 3 * width)
+    highest = tl.full([block], -float("inf"), tl.float32)
+    total = tl.zeros([block], tl.float32)
+    out = tl.zeros([block, size], tl.float32)
+    for start in range(0, first + block, block):
+        k = tl.load(q_at + width + start * 3 * width)
+        v = tl.load(q_at + 2 * width + start * 3 * width)
         s = tl.dot(q, tl.trans(k)) * scale
         s = tl.where(first + rows[:, None] >= start + rows[None, :], s, -float("inf"))
         higher = tl.maximum(highest, tl.max(s, 1))
@@ -50,23 +52,33 @@ def _forward(
         total = total * fade + tl.sum(p, 1)
         out = tl.dot(p.to(v.dtype), v, out * fade[:, None])
         highest = higher
-    y_at = _at(y, T, C, HEADS, D, BLOCK) + first * C
+    y_at = _at(y, length, width, heads, size, rows) + first * width
     tl.store(y_at, (out / total[:, None]).to(y.dtype.element_ty))
-    tl.store(log_sums + tl.program_id(1) * T + first + rows, highest + tl.log2(total))
+    tl.store(log_sums + tl.program_id(1) * length + first + rows, highest + tl.log2(total))
 
 
 @triton.jit
 def _by_keys(
-    q_at, dy_at, y_at, log_sums, k, v, first, scale, T, C: tl.constexpr, BLOCK: tl.constexpr
+    q_at,
+    dy_at,
+    y_at,
+    log_sums,
+    k,
+    v,
+    first,
+    scale,
+    length,
+    width: tl.constexpr,
+    block: tl.constexpr,
 ):
     """Gradients of a block of keys, unscaled, and of values: sums over the queries from it on."""
-    rows = tl.arange(0, BLOCK)
+    rows = tl.arange(0, block)
     dk = tl.zeros(k.shape, tl.float32)
     dv = tl.zeros(v.shape, tl.float32)
-    for start in range(first, T, BLOCK):
-        q = tl.load(q_at + start * 3 * C)
-        dy = tl.load(dy_at + start * C)
-        y = tl.load(y_at + start * C)
+    for start in range(first, length, block):
+        q = tl.load(q_at + start * 3 * width)
+        dy = tl.load(dy_at + start * width)
+        y = tl.load(y_at + start * width)
         log_sum = tl.load(log_sums + start + rows)
         inner = tl.sum(y.to(tl.float32) * dy.to(tl.float32), 1)
         p = tl.exp2(tl.dot(k, tl.trans(q)) * scale - log_sum[None, :])
@@ -78,14 +90,14 @@ def _by_keys(
 
 
 @triton.jit
-def _by_queries(q_at, q, dy, y, log_sum, first, scale, C: tl.constexpr, BLOCK: tl.constexpr):
+def _by_queries(q_at, q, dy, y, log_sum, first, scale, width: tl.constexpr, block: tl.constexpr):
     """Gradients of a block of queries, unscaled: sums over the keys up to it."""
-    rows = tl.arange(0, BLOCK)
+    rows = tl.arange(0, block)
     inner = tl.sum(y.to(tl.float32) * dy.to(tl.float32), 1)
     dq = tl.zeros(q.shape, tl.float32)
-    for start in range(0, first + BLOCK, BLOCK):
-        k = tl.load(q_at + C + start * 3 * C)
-        v = tl.load(q_at + 2 * C + start * 3 * C)
+    for start in range(0, first + block, block):
+        k = tl.load(q_at + width + start * 3 * width)
+        v = tl.load(q_at + 2 * width + start * 3 * width)
         p = tl.exp2(tl.dot(q, tl.trans(k)) * scale - log_sum[:, None])
         p = tl.where(first + rows[:, None] >= start + rows[None, :], p, 0.0)
         ds = p * (tl.dot(dy, tl.trans(v)) - inner[:, None])
@@ -95,27 +107,28 @@ def _by_queries(q_at, q, dy, y, log_sum, first, scale, C: tl.constexpr, BLOCK: t
 
 @triton.jit
 def _backward(
-    dy, qkv, y, log_sums, dqkv, scale, shrink, T,
-    HEADS: tl.constexpr, D: tl.constexpr, BLOCK: tl.constexpr,
+    dy, qkv, y, log_sums, dqkv, scale, shrink, length,
+    heads: tl.constexpr, size: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """A block of rows: its gradients as keys and values, then as queries."""
-    C: tl.constexpr = HEADS * D
-    first = tl.program_id(0) * BLOCK
-    q_at = _at(qkv, T, 3 * C, HEADS, D, BLOCK)
-    dy_at = _at(dy, T, C, HEADS, D, BLOCK)
-    y_at = _at(y, T, C, HEADS, D, BLOCK)
-    to = _at(dqkv, T, 3 * C, HEADS, D, BLOCK) + first * 3 * C
-    log_sums += tl.program_id(1) * T
-    k = tl.load(q_at + C + first * 3 * C)
-    v = tl.load(q_at + 2 * C + first * 3 * C)
-    dk, dv = _by_keys(q_at, dy_at, y_at, log_sums, k, v, first, scale, T, C, BLOCK)
-    tl.store(to + C, (dk * shrink).to(dqkv.dtype.element_ty))
-    tl.store(to + 2 * C, dv.to(dqkv.dtype.element_ty))
-    q = tl.load(q_at + first * 3 * C)
-    own_dy = tl.load(dy_at + first * C)
-    own_y = tl.load(y_at + first * C)
-    log_sum = tl.load(log_sums + first + tl.arange(0, BLOCK))
-    dq = _by_queries(q_at, q, own_dy, own_y, log_sum, first, scale, C, BLOCK)
+    width: tl.constexpr = heads * size
+    first = tl.program_id(0) * block
+    rows = tl.arange(0, block)
+    q_at = _at(qkv, length, 3 * width, heads, size, rows)
+    dy_at = _at(dy, length, width, heads, size, rows)
+    y_at = _at(y, length, width, heads, size, rows)
+    to = _at(dqkv, length, 3 * width, heads, size, rows) + first * 3 * width
+    log_sums += tl.program_id(1) * length
+    k = tl.load(q_at + width + first * 3 * width)
+    v = tl.load(q_at + 2 * width + first * 3 * width)
+    dk, dv = _by_keys(q_at, dy_at, y_at, log_sums, k, v, first, scale, length, width, block)
+    tl.store(to + width, (dk * shrink).to(dqkv.dtype.element_ty))
+    tl.store(to + 2 * width, dv.to(dqkv.dtype.element_ty))
+    q = tl.load(q_at + first * 3 * width)
+    own_dy = tl.load(dy_at + first * width)
+    own_y = tl.load(y_at + first * width)
+    log_sum = tl.load(log_sums + first + rows)
+    dq = _by_queries(q_at, q, own_dy, own_y, log_sum, first, scale, width, block)
     tl.store(to, (dq * shrink).to(dqkv.dtype.element_ty))
 
 

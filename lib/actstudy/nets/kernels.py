@@ -17,8 +17,8 @@ LONGEST = 1024  # beyond, the attention of torch is as fast
 def use(model: nn.Module) -> None:
     """Let the parts of a model that have kernels use them in compiled code."""
     for module in model.modules():
-        if hasattr(module, "fused"):
-            module.fused = True
+        if hasattr(module, "uses_kernels"):
+            vars(module)["uses_kernels"] = True
 
 
 def fits(qkv: Tensor, heads: int) -> bool:
@@ -36,9 +36,7 @@ def _attention(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.library.custom_op("actstudy::attention_backward", mutates_args=())
-def _attention_backward(
-    dy: Tensor, qkv: Tensor, y: Tensor, log_sums: Tensor, heads: int
-) -> Tensor:
+def _attention_backward(dy: Tensor, qkv: Tensor, y: Tensor, log_sums: Tensor, heads: int) -> Tensor:
     from actstudy.nets import attention_kernel
 
     return attention_kernel.backward(dy, qkv.contiguous(), y, log_sums, heads)

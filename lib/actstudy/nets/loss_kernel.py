@@ -4,6 +4,10 @@ A row is read twice, the second time from the cache, and written once. The sum o
 kept relative to the highest logit so far (Milakov and Gimelshein 2018, arXiv:1805.02867).
 """
 
+# mypy: disable-error-code="no-untyped-def"
+
+import math
+
 import torch
 import triton
 import triton.language as tl
@@ -11,35 +15,35 @@ from torch import Tensor
 
 BLOCK = 8192  # logits at once
 WARPS = 16
-LOG2_E: tl.constexpr = tl.constexpr(1.4426950408889634)
+LOG2_E = math.log2(math.e)
 
 
 @triton.jit
-def _row(logits, labels, losses, count, n, BLOCK: tl.constexpr, LOG2_E: tl.constexpr):
+def _row(logits, labels, losses, count, n, block: tl.constexpr, log2_e: tl.constexpr):
     """One row of n logits: its loss, and its gradient of the mean over `count` labels."""
     row = tl.program_id(0).to(tl.int64)
     logits += row * n
-    columns = tl.arange(0, BLOCK)
+    columns = tl.arange(0, block)
     label = tl.load(labels + row)
     is_label = label >= 0
     # before the first reduction, whose barrier keeps it before every write
     own = tl.load(logits + tl.where(is_label, label, 0)).to(tl.float32)
     highest = -float("inf")
     total = 0.0
-    for start in range(0, n, BLOCK):
+    for start in range(0, n, block):
         inside = start + columns < n
         x = tl.load(logits + start + columns, mask=inside, other=-float("inf"))
-        x = x.to(tl.float32) * LOG2_E
+        x = x.to(tl.float32) * log2_e
         higher = tl.maximum(highest, tl.max(x, 0))
         total = total * tl.exp2(highest - higher) + tl.sum(tl.exp2(x - higher), 0)
         highest = higher
     log_sum = highest + tl.log2(total)
-    tl.store(losses + row, tl.where(is_label, log_sum / LOG2_E - own, 0.0))
+    tl.store(losses + row, tl.where(is_label, log_sum / log2_e - own, 0.0))
     share = tl.where(is_label, 1.0 / tl.load(count).to(tl.float32), 0.0)
-    for start in range(0, n, BLOCK):
+    for start in range(0, n, block):
         inside = start + columns < n
         x = tl.load(logits + start + columns, mask=inside, other=-float("inf"))
-        p = tl.exp2(x.to(tl.float32) * LOG2_E - log_sum)
+        p = tl.exp2(x.to(tl.float32) * log2_e - log_sum)
         gradient = tl.where(start + columns == label, p - 1.0, p) * share
         tl.store(logits + start + columns, gradient.to(logits.dtype.element_ty), mask=inside)
 
