@@ -58,3 +58,14 @@ def to_gradients(logits: Tensor, labels: Tensor, count: Tensor) -> Tensor:
     grid = (len(logits),)
     _row[grid](logits, labels, losses, count, logits.shape[1], BLOCK, LOG2_E, num_warps=WARPS)
     return losses
+
+
+def of_head(x: Tensor, weight: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean loss of logits x weight^T, and its gradients by x (N, C) and by weight (V, C).
+
+    y (N,): labels, as in `to_gradients`.
+    """
+    count = (y >= 0).sum()
+    logits = x @ weight.T
+    losses = to_gradients(logits, y, count)
+    return losses.sum() / count, logits @ weight, logits.T @ x
