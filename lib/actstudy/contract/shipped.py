@@ -70,7 +70,7 @@ SHIPPED: dict[str, str] = {
     "losses/inputs.py": "34189f11dd45",
     "losses/similarities.py": "34fb66c3b802",
     "losses/unstable.py": "0fbc0aaa32e8",
-    "nets/attention_kernel.py": "90f3b5a7fe56",
+    "nets/attention_kernel.py": "53f3d4bef5e9",
     "nets/convnext_tiny.py": "d231f71d5cbd",
     "nets/convolution.py": "6df9ed3830e1",
     "nets/drop_path.py": "f2c71faec601",

@@ -15,8 +15,9 @@ import triton.language as tl
 from torch import Tensor
 
 BLOCK = 64  # rows at once, of queries and of keys
-WARPS = 4
-STAGES = 2  # blocks on their way while one is computed
+# num_stages: blocks on their way while one is computed
+FORWARD = {"num_warps": 4, "num_stages": 2}
+BACKWARD = {"num_warps": 4, "num_stages": 2}
 LOG2_E = math.log2(math.e)
 
 
@@ -143,8 +144,7 @@ def forward(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor]:
     log_sums = torch.empty(B, heads, T, dtype=torch.float32, device=qkv.device)
     scale = LOG2_E / math.sqrt(C // heads)
     sizes = (heads, C // heads, BLOCK)
-    options = {"num_warps": WARPS, "num_stages": STAGES}
-    _forward[T // BLOCK, B * heads](qkv, y, log_sums, scale, T, *sizes, **options)
+    _forward[T // BLOCK, B * heads](qkv, y, log_sums, scale, T, *sizes, **FORWARD)
     return y, log_sums
 
 
@@ -156,7 +156,6 @@ def backward(dy: Tensor, qkv: Tensor, y: Tensor, log_sums: Tensor, heads: int) -
     dqkv = torch.empty_like(qkv)
     shrink = 1 / math.sqrt(C // heads)
     sizes = (heads, C // heads, BLOCK)
-    options = {"num_warps": WARPS, "num_stages": STAGES}
     of = (dy.contiguous(), qkv, y, log_sums, dqkv, LOG2_E * shrink, shrink, T)
-    _backward[T // BLOCK, B * heads](*of, *sizes, **options)
+    _backward[T // BLOCK, B * heads](*of, *sizes, **BACKWARD)
     return dqkv
