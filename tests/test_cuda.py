@@ -4,14 +4,17 @@ Skipped where there is none.
 """
 
 import dataclasses
+import functools
 import gc
 import json
 import subprocess
 import sys
 import weakref
 
+import exact
 import pytest
 import torch
+from exact import relative_error
 from runs import (
     PACKABLE,
     company,
@@ -33,6 +36,7 @@ from actstudy.contract.spec import data_name, run_id
 from actstudy.data import prepared
 from actstudy.health import Monitor
 from actstudy.losses import ContrastiveLoss
+from actstudy.nets import kernels
 from actstudy.nets.towers import Embedded
 from actstudy.study import packs
 from actstudy.tasks import contrastive, retrieval
@@ -480,3 +484,90 @@ def test_runs_that_resume_diverge_or_fail_do_not_touch_the_next(tmp_path, seated
             run(spec, folder, data, gpu())
             assert same_tables(folder, tmp_path / "warm" / folder.name), spec.seed
     assert store.summary_row(failing)["reason"].startswith("task cls")
+
+
+FUSED = {"engine": "compiled", "precision": "bf16", "width": 128, "heads": 2, "steps": 12}
+
+
+@pytest.mark.parametrize("length", [64, 256, 1024])
+def test_attention_is_that_of_float64_and_the_same_twice(length):
+    torch.manual_seed(0)
+    qkv = torch.randn(3, length, 3 * 128, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    dy = torch.randn(3, length, 128, device="cuda", dtype=torch.bfloat16)
+    precise = qkv.detach().double().requires_grad_()
+    expected = exact.attention(precise, 2)
+    (expected_gradient,) = torch.autograd.grad(expected, precise, dy.double())
+    runs = []
+    for _ in range(2):
+        y = kernels.attention(qkv, 2)
+        runs.append((y, *torch.autograd.grad(y, qkv, dy)))
+    assert relative_error(runs[0][0], expected) < 5e-3
+    assert relative_error(runs[0][1], expected_gradient) < 1e-2
+    assert all(map(torch.equal, *runs))
+
+
+@pytest.mark.parametrize("size", [50, 400, 30000, 50257])
+def test_the_loss_of_a_head_is_that_of_float64_and_the_same_twice(size):
+    torch.manual_seed(0)
+    x = torch.randn(256, 128, device="cuda", requires_grad=True)
+    weight = (torch.randn(size, 128, device="cuda") / 10).requires_grad_()
+    y = torch.randint(size, (256,), device="cuda")
+    y[7] = -100
+    precise = [value.detach().double().requires_grad_() for value in (x, weight)]
+    expected = torch.nn.functional.cross_entropy(precise[0] @ precise[1].T, y)
+    expected_gradients = torch.autograd.grad(expected, precise)
+    runs = []
+    for _ in range(2):
+        loss = kernels.head_loss(x, weight, y)
+        runs.append((loss, *torch.autograd.grad(loss, (x, weight))))
+    assert float(runs[0][0]) == pytest.approx(float(expected), rel=1e-3)
+    for own, other in zip(runs[0][1:], expected_gradients, strict=True):
+        assert relative_error(own, other) < 1e-2
+    assert all(map(torch.equal, *runs))
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """Names of the kernels that are launched, not replayed."""
+    from actstudy.nets import attention_kernel, loss_kernel
+
+    names = []
+    for module, name in (
+        (attention_kernel, "forward"),
+        (attention_kernel, "backward"),
+        (loss_kernel, "of_head"),
+    ):
+        of = getattr(module, name)
+        counted = functools.partial(lambda of, name, *a: names.append(name) or of(*a), of, name)
+        monkeypatch.setattr(module, name, counted)
+    return names
+
+
+def test_a_run_with_kernels_is_near_one_without(tmp_path, launches):
+    """A strict run has none. A recorded step launches nothing: the first and the recording do."""
+    spec = small("lm", **FUSED, dropout=0.0)
+    prepared.prepare(data_name(spec), tmp_path / "data")
+    run(spec, tmp_path / "own", tmp_path / "data", gpu(probe_every=10**6))
+    depth = spec.depth
+    for name, per_step in (("of_head", 1), ("forward", depth), ("backward", depth)):
+        assert per_step * 2 <= launches.count(name) <= per_step * 4, name
+    launches.clear()
+    strict = dataclasses.replace(spec, strict=True)
+    run(strict, tmp_path / "strict", tmp_path / "data", gpu(probe_every=10**6))
+    assert not launches
+    losses = [run_row(tmp_path / name)["last_loss"] for name in ("own", "strict")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
+def test_a_recorded_step_with_kernels_is_the_step_itself(tmp_path, monkeypatch):
+    """And a resumed run the whole one; but for sums of equal tokens' gradients, in any order."""
+    spec = small("lm", **FUSED)
+    prepared.prepare(data_name(spec), tmp_path / "data")
+    run(spec, tmp_path / "whole", tmp_path / "data", gpu())
+    with pytest.raises(outcome.Interrupted):
+        run(spec, tmp_path / "parts", tmp_path / "data", gpu(stopping=stop_after(5)))
+    run(spec, tmp_path / "parts", tmp_path / "data", gpu())
+    monkeypatch.setattr("actstudy.training.cuda_graphs.Replay", Unrecorded)
+    run(spec, tmp_path / "each", tmp_path / "data", gpu())
+    losses = [run_row(tmp_path / name)["last_loss"] for name in ("whole", "parts", "each")]
+    assert losses[1:] == pytest.approx([losses[0]] * 2, rel=1e-3)
