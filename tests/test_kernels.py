@@ -33,6 +33,17 @@ def test_only_what_has_a_kernel_fits():
     assert not kernels.fits(qkv.expand(1, -1, -1).repeat(1, 5, 1), 6)
 
 
+def test_kernels_that_do_not_work_on_a_gpu_are_refused_in_a_line(monkeypatch):
+    from actstudy.nets import attention_kernel
+
+    def forward(*_):
+        raise ValueError("no such instruction\non this GPU")
+
+    monkeypatch.setattr(attention_kernel, "forward", forward)
+    monkeypatch.setattr(torch, "zeros", lambda *_, **__: torch.ones(1))
+    assert kernels.refusal.__wrapped__(6, 30000) == "ValueError: no such instruction"
+
+
 def test_runs_with_kernels_are_others_than_before_and_no_other_run_is():
     def planned(task="lm", **fields):
         fields = {"activation": "gelu", "engine": "compiled", "precision": "bf16", **fields}

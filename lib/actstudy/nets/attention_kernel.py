@@ -16,8 +16,8 @@ from torch import Tensor
 
 BLOCK = 64  # rows at once, of queries and of keys
 # num_stages: blocks on their way while one is computed
-FORWARD = {"num_warps": 4, "num_stages": 2}
-BACKWARD = {"num_warps": 4, "num_stages": 2}
+FORWARD = {"num_warps": 4, "num_stages": 3}
+BACKWARD = {"num_warps": 4, "num_stages": 3}
 LOG2_E = math.log2(math.e)
 
 

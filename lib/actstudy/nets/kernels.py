@@ -4,6 +4,7 @@ A model uses them if `use` has been called on it, while it is being compiled. Co
 each for one operation; kernels themselves, and Triton with them, are imported when it runs.
 """
 
+import functools
 from typing import Any
 
 import torch
@@ -19,6 +20,26 @@ def use(model: nn.Module) -> None:
     for module in model.modules():
         if hasattr(module, "uses_kernels"):
             vars(module)["uses_kernels"] = True
+
+
+@functools.cache  # asked once per process
+def refusal(heads: int, vocabulary: int) -> str:
+    """Why the kernels of a model do not work on the present GPU, in a line; empty if they do."""
+    on_gpu: dict[str, Any] = {"device": "cuda", "dtype": torch.bfloat16}
+    try:
+        from actstudy.nets import attention_kernel, loss_kernel
+
+        qkv = torch.zeros(1, ROWS, 3 * heads * HEAD_SIZE, **on_gpu)
+        y, log_sums = attention_kernel.forward(qkv, heads)
+        attention_kernel.backward(y, qkv, y, log_sums, heads)
+        label = torch.zeros(1, device="cuda", dtype=torch.int64)
+        loss_kernel.to_gradients(torch.zeros(1, vocabulary, **on_gpu), label, label + 1)
+        torch.cuda.synchronize()
+    except torch.OutOfMemoryError:
+        raise  # other runs take the memory: the next time it may be there
+    except Exception as error:  # of a Triton that is not there, of compilers, of drivers
+        return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    return ""
 
 
 def fits(qkv: Tensor, heads: int) -> bool:

@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-BLOCK = 8192  # logits at once
+BLOCK = 16384  # logits at once
 WARPS = 16
 LOG2_E = math.log2(math.e)
 

@@ -67,7 +67,10 @@ def make_job(
     model, sites, shared = _initialised(spec, folder, data, device, settings)
     on_gpu = device.type == "cuda"
     if on_gpu and recipes.has_kernels(spec):
-        kernels.use(model)
+        if reason := kernels.refusal(spec.heads, data.manifest["vocabulary"]):
+            shared["logs"][0].line(f"kernels: not used: {reason}")
+        else:
+            kernels.use(model)
     if others := parameters.others(model, sites):
         shared["logs"][0].line(f"init: stay as the model makes them: {', '.join(others)}")
     if before and seat.fits(before, model):
