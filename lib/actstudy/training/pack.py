@@ -43,7 +43,7 @@ class Pack(PackSteps):
         with self.clock("compile"):
             self.kernel = pack_kernel.make(self.model, self.specs, self.seed_of, self.logs)
         if self.kernel and self.kernel.fused:
-            self.optimizer.lr[self.kernel.runs] = 0.0  # it leaves them alone
+            self.optimizer.lr.masked_fill_(self.kernel.trains, 0.0)  # it leaves them alone
         self.dropout = PackDropout(self.model, self.spec, seeds, self.seed_of)
         self.probe_rows = probe_batch(self.splits["train"]["x"])
         self.stacks = PackStacks(self.model, self.optimizer, self.spec.patience is not None)

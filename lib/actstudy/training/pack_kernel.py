@@ -96,7 +96,7 @@ class PackKernel:
         self.moves_all = self.fused and self.is_all
         self.seed_of = seed_of
         device = seed_of.device
-        self.runs = torch.tensor(runs, device=device)
+        self.trains = torch.tensor([run in runs for run in range(model.runs)], device=device)
         settings = [(_argument(spec), spec.lr, spec.weight_decay) for spec in specs]
         self.settings = torch.tensor(settings, device=device)
         self.by_activation: dict[str, Tensor] = {}

@@ -66,10 +66,13 @@ class PackSteps(Engine):
         x = self.inputs(train["x"][rows]).flatten(2)
         keep = watched or not kernel.moves_all
         scores = kernel.step(x, train["y"][rows], scalars, kernel.fused, keep)
-        values_of_kernel = [*scores, *kernel.gradients]
-        for value, own in zip(of_all, values_of_kernel, strict=False):
-            value[kernel.runs] = own[kernel.runs]
-        return of_all or values_of_kernel
+        of_kernel = [*scores, *kernel.gradients]
+        if kernel.is_all:
+            return of_kernel
+        for place, own in enumerate(of_kernel):
+            trained = kernel.trains.view(-1, *[1] * (own.ndim - 1))
+            of_all[place] = torch.where(trained, own, of_all[place])
+        return of_all
 
     def keyed(self, part: str, read: values.Values) -> Tensor:
         """What a part of a step reads, as one tensor; its keys are noted as the part first runs."""
