@@ -341,10 +341,13 @@ def test_probes_change_nothing_of_a_pack_by_kernel(tmp_path, data_folder, fields
     assert trained[0] == trained[1]
 
 
-@pytest.mark.parametrize(("precision", "limit"), [("tf32", 4e-3), ("bf16", 6e-2)])
+KINKED = ("relu", "leaky_relu", "selu", "hardtanh", "hardswish", "relu6", "hard_sigmoid")
+
+
+@pytest.mark.parametrize(("precision", "limit"), [("tf32", 3e-3), ("bf16", 3e-2)])
 def test_the_kernels_gradients_are_those_of_float64(precision, limit):
-    """Of every activation that it has, per parameter, by norm. TF32 that cuts operands off has
-    twice the error, all to one side.
+    """Of every activation that it has, per parameter, by norm. At a kink rounding may move a value
+    to the other slope: ten times the limit.
     """
     names = registry.literal("training/pack_formulas.py", "NAMES")
     fields = {"width": 16, "depth": 2, "precision": precision, "pack_width": len(names)}
@@ -368,7 +371,10 @@ def test_the_kernels_gradients_are_those_of_float64(precision, limit):
     assert ours.cpu().numpy() == pytest.approx(loss.detach().numpy(), rel=limit)
     for gradient, exact in zip(kernel.gradients, expected, strict=True):
         error = (gradient.cpu() - exact).flatten(1).norm(dim=1) / exact.flatten(1).norm(dim=1)
-        wrong = {name: float(e) for name, e in zip(names, error, strict=True) if not e < limit}
+        limits = [10 * limit if name in KINKED else limit for name in names]
+        wrong = {
+            name: float(e) for name, e, most in zip(names, error, limits, strict=True) if e > most
+        }
         assert not wrong
 
 
