@@ -16,7 +16,7 @@ from actstudy.nets.activations import ACTIVATIONS, LEARNT, RANDOM, Sites
 from actstudy.nets.mlp import MLP
 from actstudy.nets.packed import PackedMLP
 from actstudy.tasks import classification
-from actstudy.training import pack_formulas, pack_kernel, pack_program
+from actstudy.training import pack_formulas, pack_kernel, pack_layers
 from actstudy.training.batches import batches
 from actstudy.training.pack_kernel import PackKernel, Tiles
 from actstudy.training.wiring import make_pack
@@ -30,7 +30,8 @@ SEED_OF = torch.tensor([0, 1, 0, 1])
 @pytest.fixture(autouse=True, scope="module")
 def bfloat16():
     """The interpreter cuts bfloat16 off and multiplies its bits: here it rounds, and is widened."""
-    cast, dot = InterpreterBuilder.cast_impl, InterpreterBuilder.create_dot
+    cast = InterpreterBuilder.cast_impl
+    dot = InterpreterBuilder.create_dot
 
     def rounded(self, source, kind):
         if source.dtype.scalar != tl.float32 or kind.scalar != tl.bfloat16:
@@ -74,17 +75,18 @@ def test_a_formula_and_its_slope_are_those_of_the_registered_module(name):
         exact = x.double().requires_grad_()
         y = ACTIVATIONS[name].factory(**dict.fromkeys(args, a))(exact)
         slope = torch.autograd.grad(y.sum(), exact)[0].float()
-        ours, our_slope = torch.empty_like(x), torch.empty_like(x)
-        both[(1,)](x, ours, our_slope, a, len(x), getattr(pack_formulas, name))
+        value = torch.empty_like(x)
+        derivative = torch.empty_like(x)
+        both[(1,)](x, value, derivative, a, len(x), getattr(pack_formulas, name))
         real = ~x.isnan()
-        assert ours[~real].isnan().all()
+        assert value[~real].isnan().all()
         tail = 1e-6 if name.startswith("gelu") else 1e-30  # 1 + erf, as torch has it
-        torch.testing.assert_close(ours[real], y[real].float(), rtol=2e-6, atol=tail)
-        torch.testing.assert_close(our_slope[real], slope[real], rtol=2e-6, atol=2e-6)
+        torch.testing.assert_close(value[real], y[real].float(), rtol=2e-6, atol=tail)
+        torch.testing.assert_close(derivative[real], slope[real], rtol=2e-6, atol=2e-6)
 
 
 def size_of(tf32):
-    return pack_program.Sizes(tf32, *[16] * 9, 16, 1, False)
+    return pack_layers.Sizes(tf32, *[16] * 9, 16, 1, False)
 
 
 def test_an_operand_is_rounded_to_nearest():
@@ -105,7 +107,7 @@ def test_an_operand_is_rounded_to_nearest():
     assert torch.equal(short[5:], x[5:].bfloat16())
 
 
-def made(shape, activations=ACTIVATIONS_OF_RUNS, **fields):
+def small_model(shape, activations=ACTIVATIONS_OF_RUNS, **fields):
     """Specs and a packed model of width, depth, features, classes."""
     width, depth, features, classes = shape
     recipe = {"optimizer": "sgd", "clip": None, "lr": 0.2, "weight_decay": 0.1, "batch_size": 20}
@@ -133,7 +135,7 @@ SCALARS = torch.tensor([0.5, 1.0, 1.0])
 @pytest.mark.parametrize(("precision", "limit"), [("tf32", 2e-3), ("bf16", 3e-2)])
 def test_a_step_is_that_of_the_layers(precision, limit, shape):
     """Loss, accuracy, gradients by norm, and the update that follows from them."""
-    specs, model = made(shape, precision=precision, label_smoothing=0.1)
+    specs, model = small_model(shape, precision=precision, label_smoothing=0.1)
     x, y = batch(*shape[2:])
     before = [parameter.detach().clone() for parameter in model.stacked]
     with torch.autocast("cpu", torch.bfloat16, precision == "bf16"):
@@ -141,8 +143,8 @@ def test_a_step_is_that_of_the_layers(precision, limit, shape):
     loss = classification.losses(logits, y[SEED_OF], 0.1)
     gradients = torch.autograd.grad(loss.sum(), list(model.stacked))
     kernel = PackKernel(model, specs, range(4), SEED_OF, TILES)
-    ours, accuracy = kernel.step(x, y, SCALARS, update=True, keep=True)
-    torch.testing.assert_close(ours, loss.detach(), rtol=limit / 10, atol=0)
+    got, accuracy = kernel.step(x, y, SCALARS, update=True, keep=True)
+    torch.testing.assert_close(got, loss.detach(), rtol=limit / 10, atol=0)
     assert torch.equal(accuracy, (logits.argmax(2) == y[SEED_OF]).float().mean(1))
     for old, new, expected, own in zip(
         before, model.stacked, gradients, kernel.gradients, strict=True
@@ -153,7 +155,7 @@ def test_a_step_is_that_of_the_layers(precision, limit, shape):
 
 
 def test_a_step_does_what_it_is_asked_for_and_leaves_other_runs_alone():
-    specs, model = made(SHAPES[0], precision="tf32")
+    specs, model = small_model(SHAPES[0], precision="tf32")
     x, y = batch(*SHAPES[0][2:])
     before = [parameter.detach().clone() for parameter in model.stacked]
     kernel = PackKernel(model, specs, [1, 2], SEED_OF, TILES)
@@ -175,7 +177,7 @@ def test_a_run_has_its_bits_in_any_company():
     x, y = batch(*SHAPES[0][2:])
     trained = []
     for runs in (range(4), [3]):
-        specs, model = made(SHAPES[0], precision="bf16")
+        specs, model = small_model(SHAPES[0], precision="bf16")
         PackKernel(model, specs, runs, SEED_OF, TILES).step(x, y, SCALARS, True, True)
         trained.append([parameter[3].detach().clone() for parameter in model.stacked])
     assert all(map(torch.equal, *trained))
@@ -207,11 +209,11 @@ def test_a_pack_by_kernel_is_near_the_layers(data, tmp_path, monkeypatch, fields
     """An activation that the kernel has not keeps the bits that it has without it."""
     names = ["prelu", "relu", "tanh"]
     runs = [packed(names, data, tmp_path, on, monkeypatch, **fields) for on in (False, True)]
-    (layers, expected), (kernel, ours) = runs
+    (layers, expected), (kernel, got) = runs
     assert layers.kernel is None
     assert kernel.kernel.trains.tolist() == [False, True, True, *[False] * 13]
     assert kernel.kernel.fused == (fields is FUSED)
-    for old, new in zip(expected, ours, strict=True):
+    for old, new in zip(expected, got, strict=True):
         assert old.keys() == new.keys()
         for name in old:
             assert torch.equal(new[name][..., 0], old[name][..., 0]) or old[name].isnan().any()

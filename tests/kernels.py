@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from actstudy.training import pack_program
+from actstudy.training import pack_layers
 
 
 @triton.jit
@@ -19,4 +19,4 @@ def both(x, y, slope, a, n: tl.constexpr, act: tl.constexpr):
 def operand(x, y, n: tl.constexpr, size: tl.constexpr):
     """x (n,) as products take it."""
     place = tl.arange(0, n)
-    tl.store(y + place, pack_program.low(tl.load(x + place), size))
+    tl.store(y + place, pack_layers.low(tl.load(x + place), size))

@@ -367,8 +367,8 @@ def test_the_kernels_gradients_are_those_of_float64(precision, limit):
     expected = torch.autograd.grad(loss.sum(), list(double.stacked))
     tiles = pack_kernel.TILES[precision]
     kernel = pack_kernel.PackKernel(model.cuda(), specs, range(len(names)), seed_of.cuda(), tiles)
-    ours, _ = kernel.step(x.cuda(), y.cuda(), torch.ones(3, device="cuda"), False, True)
-    assert ours.cpu().numpy() == pytest.approx(loss.detach().numpy(), rel=limit)
+    got, _ = kernel.step(x.cuda(), y.cuda(), torch.ones(3, device="cuda"), False, True)
+    assert got.cpu().numpy() == pytest.approx(loss.detach().numpy(), rel=limit)
     for gradient, exact in zip(kernel.gradients, expected, strict=True):
         error = (gradient.cpu() - exact).flatten(1).norm(dim=1) / exact.flatten(1).norm(dim=1)
         limits = [10 * limit if name in KINKED else limit for name in names]
@@ -382,13 +382,15 @@ def test_operands_of_tf32_are_rounded_to_nearest():
     """Halves away from zero; a tensor core alone would cut them off."""
     from kernels import operand
 
-    from actstudy.training import pack_program
+    from actstudy.training import pack_layers
 
-    near, half, below = 1 + 3 * 2**-12, 1 + 2**-11, 1 + 2**-12
+    near = 1 + 3 * 2**-12
+    half = 1 + 2**-11
+    below = 1 + 2**-12
     x = torch.tensor([near, half, below, -near, 0.0, float("inf")], device="cuda")
     x = torch.cat([x, torch.full((10,), float("nan"), device="cuda")])
     y = torch.empty_like(x)
-    operand[(1,)](x, y, 16, pack_program.Sizes(True, *[16] * 9, 16, 1, False))
+    operand[(1,)](x, y, 16, pack_layers.Sizes(True, *[16] * 9, 16, 1, False))
     up = 1 + 2**-10
     assert y[:6].tolist() == [up, up, 1.0, -up, 0.0, float("inf")]
     assert y[6:].isnan().all()

@@ -122,14 +122,33 @@ class PackKernel:
 
     def _allot(self, n: int, seeds: int) -> None:
         """Make the memory that n programs write, and that of the seeds' batches."""
-        examples, units = _padded(self.spec.batch_size), _padded(self.width)
+        from actstudy.training import pack_layers  # leads to Triton, which is not everywhere
+
+        tiles = self.tiles
+        examples = _padded(self.spec.batch_size)
+        units = _padded(self.width)
+        inputs = -(-self.features // tiles.features) * tiles.features
         dtype = torch.float32 if self.spec.precision == "tf32" else torch.bfloat16
         of_values: dict[str, Any] = {"dtype": dtype, "device": self.seed_of.device}
         self.pre = torch.zeros(n, self.depth, examples, units, **of_values)
         self.carry = torch.zeros(n, 2, examples, units, **of_values)
-        features = -(-self.features // self.tiles.features) * self.tiles.features
-        self.x = torch.zeros(seeds, examples, features, **of_values)
+        self.x = torch.zeros(seeds, examples, inputs, **of_values)
         self.scores = torch.zeros(2, n, device=self.seed_of.device)
+        self.size = pack_layers.Sizes(
+            tf32=dtype == torch.float32,
+            batch=self.spec.batch_size,
+            features=self.features,
+            width=self.width,
+            classes=self.classes,
+            examples=examples,
+            inputs=inputs,
+            units=units,
+            outputs=_padded(self.classes),
+            part=min(tiles.units, units),
+            part_inputs=tiles.features,
+            stages=tiles.stages,
+            prefetch=tiles.prefetch and self.seed_of.is_cuda,
+        )
 
     def rehearse(self) -> None:
         """Compile and launch all there is, and change nothing that counts."""
@@ -163,24 +182,9 @@ class PackKernel:
 
     def _launch(self, name: str, y: Tensor, scalars: Tensor, update: bool, keep: bool) -> None:
         """Launch the programs of the runs of an activation."""
-        from actstudy.training import pack_formulas, pack_program  # Triton is not everywhere
+        from actstudy.training import pack_formulas, pack_program
 
         runs = self.by_activation[name]
-        size = pack_program.Sizes(
-            tf32=self.spec.precision == "tf32",
-            batch=self.spec.batch_size,
-            features=self.features,
-            width=self.width,
-            classes=self.classes,
-            examples=self.x.shape[1],
-            inputs=self.x.shape[2],
-            units=self.pre.shape[3],
-            outputs=_padded(self.classes),
-            part=min(self.tiles.units, self.pre.shape[3]),
-            part_inputs=self.tiles.features,
-            stages=self.tiles.stages,
-            prefetch=self.tiles.prefetch and self.x.is_cuda,
-        )
         options: dict[str, Any] = {"num_warps": self.tiles.warps, "num_stages": self.tiles.stages}
         if self.x.is_cuda:
             options["maxnreg"] = self.tiles.registers
@@ -202,7 +206,7 @@ class PackKernel:
             int(update),
             int(keep),
             getattr(pack_formulas, name),
-            size,
+            self.size,
             **options,
         )
 
