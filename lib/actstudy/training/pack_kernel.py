@@ -25,14 +25,14 @@ class Tiles:
 
     units: int = 32
     features: int = 32
-    stages: int = 2
+    stages: int = 3
     warps: int = 8
-    registers: int | None = 128  # of a thread
+    registers: int = 128  # of a thread: two programs share a multiprocessor
     prefetch: bool = True
     parallel: bool = True  # the launches of different activations
 
 
-TILES = {"tf32": Tiles(), "bf16": Tiles()}
+TILES = {"tf32": Tiles(registers=255), "bf16": Tiles()}
 
 
 def make(model: PackedMLP, specs: Sequence[RunSpec], seed_of: Tensor, logs: Sequence[Log]) -> Any:
