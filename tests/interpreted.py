@@ -213,6 +213,7 @@ def test_a_pack_by_kernel_is_near_the_layers(data, tmp_path, monkeypatch, fields
     assert layers.kernel is None
     assert kernel.kernel.trains.tolist() == [False, True, True, *[False] * 13]
     assert kernel.kernel.fused == (fields is FUSED)
+    assert (layers.execution, kernel.execution) == ("pack, TF32 off", "pack by kernel, TF32 off")
     for old, new in zip(expected, got, strict=True):
         assert old.keys() == new.keys()
         for name in old:
