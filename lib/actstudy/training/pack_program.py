@@ -99,7 +99,8 @@ def _backward(at_logits, x, sgd, places, pre, carry, depth, a, act: constexpr, s
     back_first(at_first, x, sgd, first, size)
 
 
-@triton.jit(do_not_specialize=["n", "depth", "update", "keep"])
+# one compilation whatever the values: scalars may lie anywhere
+@triton.jit(do_not_specialize=["labels", "scalars", "n", "depth", "update", "keep"])
 def step(
     runs, seed_of, x, labels, weights, gradients, pres, carries, settings, scalars, scores,
     n, depth, smoothing, update, keep, act: constexpr, size: constexpr,
