@@ -24,6 +24,7 @@ OTHERS = {
     "batch_size 129, above 128": {"batch_size": 129},
     "hidden layers of different widths, or above 128": {"hidden": (64, 32)},
     "hidden layers of different widths, or above 128 ": {"width": 144},
+    "activations that differ by layer": {"activation": (("layers.0", "tanh"), ("*", "relu"))},
     "activation prelu, which it has not": {"activation": "prelu"},
     "activation mine:act, which it has not": {"activation": "mine:act"},
     "own code of activation relu": {"code": {"init auto": "1", "activation relu": "2"}},

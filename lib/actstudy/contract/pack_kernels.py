@@ -21,6 +21,8 @@ def why_not(spec: RunSpec) -> str | None:
     widths = set(spec.hidden or [spec.width or 0])
     if len(widths) > 1 or max(widths) > MAX_UNITS:
         return f"hidden layers of different widths, or above {MAX_UNITS}"
+    if not isinstance(spec.activation, str):
+        return "activations that differ by layer"
     if spec.activation not in registry.literal("training/pack_formulas.py", "NAMES"):
         return f"activation {spec.activation}, which it has not"
     edited = [piece for piece in spec.code if not piece.startswith(("init ", "data/"))]
