@@ -14,6 +14,7 @@ from runs import ROOT, packed_spec
 from actstudy.contract.pack_kernels import why_not
 from actstudy.contract.recipes import recipe_of
 from actstudy.nets.activations import ACTIVATIONS, LEARNT, RANDOM
+from actstudy.study import packs
 
 PLAIN = {"precision": "bf16", "dropout": 0.0, "batch_size": 128, "width": 128}
 OTHERS = {
@@ -64,3 +65,12 @@ def test_the_recipe_is_a_function_of_the_activation_alone():
     for name in ACTIVATIONS:
         spec = dataclasses.replace(packed_spec("relu", **PLAIN), activation=name)
         assert (why_not(spec) is None) == (name not in (*LEARNT, *RANDOM))
+
+
+def test_planning_packs_the_kernels_runs_apart():
+    """In fp32 there is no kernel, and one pack."""
+    for precision, n in (("bf16", 2), ("tf32", 2), ("fp32", 1)):
+        specs = [
+            packed_spec(name, **{**PLAIN, "precision": precision}) for name in ("relu", "prelu")
+        ]
+        assert len(set(map(packs.shared, specs))) == n
