@@ -1,5 +1,6 @@
 """Which version of the meaning of training a run has."""
 
+from actstudy.contract import pack_kernels
 from actstudy.contract.spec import RECIPE, RunSpec
 
 # Task, precision -> that of runs whose meaning alone has changed since; raising RECIPE empties it.
@@ -20,4 +21,6 @@ def recipe_of(spec: RunSpec) -> int:
     if spec.precision == "fp16" and spec.optimizer == "sgd":
         return recipe + (spec.momentum > 0)
     # until then softplus in a pack changed how the values of its company were rounded
-    return recipe + (spec.engine == "pack" and spec.precision == "bf16")
+    recipe += spec.engine == "pack" and spec.precision == "bf16"
+    # until then all packs were trained layer by layer
+    return recipe + (pack_kernels.why_not(spec) is None)
