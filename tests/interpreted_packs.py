@@ -22,7 +22,7 @@ from actstudy.training.pack_kernel import PackKernel, Tiles
 from actstudy.training.wiring import make_pack
 
 CPU = torch.device("cpu")
-TILES = Tiles(units=16, features=16)
+TILES = Tiles(units=16, features=16, stages=1)
 ACTIVATIONS_OF_RUNS = ("tanh", "gelu", "elu", "tanh")  # smooth: no slope flips by rounding
 SEED_OF = torch.tensor([0, 1, 0, 1])
 

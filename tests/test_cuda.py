@@ -376,8 +376,8 @@ def test_the_kernels_gradients_are_those_of_float64(precision, limit):
     kernel = pack_kernel.PackKernel(model.cuda(), specs, range(len(names)), seed_of.cuda(), tiles)
     got, _ = kernel.step(x.cuda(), y.cuda(), torch.ones(3, device="cuda"), False, True)
     assert got.cpu().numpy() == pytest.approx(loss.detach().numpy(), rel=limit)
-    for gradient, exact in zip(kernel.gradients, expected, strict=True):
-        error = (gradient.cpu() - exact).flatten(1).norm(dim=1) / exact.flatten(1).norm(dim=1)
+    for gradient, known in zip(kernel.gradients, expected, strict=True):
+        error = (gradient.cpu() - known).flatten(1).norm(dim=1) / known.flatten(1).norm(dim=1)
         limits = [10 * limit if name in KINKED else limit for name in names]
         wrong = {
             name: float(e) for name, e, most in zip(names, error, limits, strict=True) if e > most
