@@ -164,6 +164,10 @@ WRONG = {
     "runtime=0": "runtime: got '0'; allowed",
     "runtime=-5": "runtime: got '-5'; allowed",
     "runtime=10 parsecs": "runtime: got '10 parsecs'; allowed",
+    "runtime=10ms": "runtime: got '10ms'; allowed",
+    "runtime=1-00:00:00": "runtime: got '1-00:00:00'; did you mean 1440? allowed",
+    "runtime=10:00:00": "runtime: got '10:00:00'; did you mean 600? allowed",
+    "runtime=90:30": "runtime: got '90:30'; did you mean 91? allowed",
     "mem_mb=4GB": "mem_mb: got '4GB'; did you mean 4000? allowed: a whole number of MB",
     "mem_mb=x": "mem_mb: got 'x'; allowed",
 }

@@ -61,7 +61,8 @@ class Executor(slurm.Executor):
         if not content or len(content) > MAX_SCRIPT:
             return str(super().format_job_exec(job))
         python = shlex.quote(self.get_python_executable())
-        return f"exec {python} -m actstudy.cluster.step <<'{END}'\n{content}\n{END}"
+        # until the step listens: a signal that is lost there is followed by a kill, or by none
+        return f"trap '' TERM; exec {python} -m actstudy.cluster.step <<'{END}'\n{content}\n{END}"
 
     async def check_active_jobs(self, active_jobs: Any) -> AsyncIterator[Any]:
         """The jobs that have not ended; the plug-in would ask ever later, up to 3 minutes."""
