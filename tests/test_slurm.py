@@ -135,20 +135,20 @@ def test_a_job_is_not_hurried_into_the_second_in_which_it_went_back(tmp_path, mo
     now = time.time()
     begins = [time.strftime(slurm_cluster.TIME, time.localtime(now + s)) for s in (121, 2)]
     queue = [f"7|BeginTime|{begins[0]}", f"8|BeginTime|{begins[1]}", f"9|Resources|{begins[0]}"]
-    asked = []
+    calls = []
 
     def ask(_cluster, *command: str) -> str:
-        asked.append(command)
+        calls.append(command)
         return "\n".join([*queue, "10|None|N/A"])
 
     monkeypatch.setattr(slurm_cluster.Cluster, "ask", ask)
     slurm_cluster.Cluster(tmp_path).hurry()
-    assert asked[1:] == [("scontrol", "update", "JobId=7", "StartTime=now+2")]
+    assert calls[1:] == [("scontrol", "update", "JobId=7", "StartTime=now+2")]
 
 
 @pytest.mark.skipif(not importlib.util.find_spec(PLUGIN), reason=f"no {PLUGIN}: extra `cluster`")
 def test_a_failed_job_says_why_and_gpu_0_reaches_the_jobs(project, slurm):
-    """A line with the reason, from the log of a job that asked for no GPU."""
+    """A line with the reason, from the log of a job that calls for no GPU."""
     array = project.folder / "results/data/mnist1d/train_x.npy"
     array.write_bytes(array.read_bytes() + b"x")
     words = ["--until", *jobs_of(project)[:1], "--resources", "gpu=0", "--retries", "0"]
