@@ -212,3 +212,16 @@ def test_a_time_with_a_unit_is_in_minutes(sound):
     assert findings() == []
     write_profile({}, ["slurm_partition=gpu", "runtime=2d"])
     assert [check for check, _ in findings()] == ["time"]
+
+
+def test_a_time_that_the_partition_does_not_give_queues_no_job(sound):
+    """Before the first job, by snakemake itself."""
+    direct = pytest.importorskip("snakemake_executor_plugin_actstudy.direct")
+    plant(sound, "sinfo", """case "$*" in *%P*) echo 'gpu*';; *) echo 4:00:00;; esac""")
+    direct.check_time(["runtime=240", "slurm_partition=gpu"])
+    direct.check_time(["mem_mb=5"])
+    allowed = "allowed: up to 240 minutes, as the partition gpu gives"
+    with pytest.raises(Exception, match=f"got 600, .* {allowed}"):
+        direct.check_time(["runtime='10h'"])
+    plant(sound, "sinfo", "echo infinite")
+    direct.check_time(["runtime='10h'"])

@@ -83,10 +83,15 @@ def read(folder: Path, wants_gpu: bool = True) -> Profile:
     check(words, f"{file}: default-resources")
     for word in _words(settings.get("set-resources")):
         check([word.partition(":")[2]], f"{file}: set-resources: {word.partition(':')[0]}")
-    resources = dict(map(_pair, words))
+    resources = pairs(words)
     if "runtime" in resources:
         resources["runtime"] = str(whole("runtime", resources["runtime"]))
     return Profile(file, settings, resources, wants_gpu)
+
+
+def pairs(words: Iterable[str]) -> dict[str, str]:
+    """Resources by name, of words `name=value`."""
+    return dict(map(_pair, words))
 
 
 def _pair(word: str) -> tuple[str, str]:
