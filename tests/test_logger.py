@@ -226,6 +226,12 @@ def test_snakemake_has_the_option(tmp_path):
     assert {"planned", "started", "finished", "progress"} == {line["event"] for line in printed}
     (job,) = [line for line in printed if line["event"] == "finished"]
     assert (job["rule"], job["output"]) == ("one", ["x"])
+    done = subprocess.run(
+        [*command[:-1], "x/y"], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "actstudy: --logger-actstudy-lines: x/y: File exists; allowed: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 WORDS = ["/x/snakemake", "--profile", "profiles/slurm", "-j", "5", "--configfile", "config/a.yaml"]

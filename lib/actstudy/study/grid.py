@@ -93,7 +93,7 @@ def _differ_in_seed(spec: RunSpec, other: RunSpec) -> bool:
         return False
     differ = map(operator.is_not, ones, others)  # in C, as most values are the same object
     pairs = itertools.compress(zip(ones, others, strict=True), differ)
-    return all(repr(one) == repr(other) for one, other in pairs)
+    return all(repr(first) == repr(second) for first, second in pairs)
 
 
 def value_label(axis: str, value: Any, names: Mapping[str, str]) -> str:
