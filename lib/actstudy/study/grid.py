@@ -33,7 +33,7 @@ class PlannedRun:
         """The run's id, which names its folder."""
         return run_id(self.spec)
 
-    @property
+    @functools.cached_property
     def task(self) -> str:
         """The task's name on pages, in tables and in names of folders."""
         return self.spec.task_name
