@@ -326,8 +326,8 @@ def test_the_files_of_a_storage_are_named_from_the_folder_on():
     assert printed == f"snakemake {file} --default-storage-prefix s3://b/x"
 
 
-def test_a_line_of_json_names_a_file():
-    lines = Lines(Path("lines.json"))
+def test_a_line_of_json_names_a_file(tmp_path):
+    lines = Lines(tmp_path / "lines.json")
     record = logging.LogRecord("snakemake", logging.INFO, "", 1, "", (), None)
     job = {"jobid": 3, "rule_name": "series_a", "wildcards": {}}
     output = ["s3://b/x/results/runs/mlp/r1/sealed.zip (update, send to storage)"]
