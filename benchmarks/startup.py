@@ -37,7 +37,7 @@ from actstudy.training.wiring import make_job
 one = spec.from_json(sys.argv[1])
 importlib.import_module(f"actstudy.tasks.{one.task}")
 marks["import actstudy"] = time.time()
-with devices.lease("auto", leases.alone, lambda: True) as lease:
+with devices.lease("auto", leases.Slots(), lambda: True) as lease:
     marks["GPU"] = time.time()
     data = prepared.load(Path("results/data") / spec.data_name(one))
     marks["checksums of the data"] = time.time()
@@ -49,7 +49,7 @@ with devices.lease("auto", leases.alone, lambda: True) as lease:
         marks[name] = time.time()
 names = list(marks)
 seconds = {b: marks[b] - marks[a] for a, b in zip(names, names[1:])}
-print(json.dumps({**seconds, "device": devices.describe(device)}))
+print(json.dumps({**seconds, "device": devices.describe(lease.device)}))
 """
 
 

@@ -115,7 +115,7 @@ def _answers(claims: Claims) -> list[dict[str, Any]]:
                 rows.append({**row, "status": absent[0], "reason": absent[1]})
             continue
         where = "cuda" if needs_gpu else "cpu"
-        with devices.lease(where, leases.alone, lambda: False) as lease:
+        with devices.lease(where, leases.Slots(), lambda: False) as lease:
             device = devices.describe(lease.device)
             for kind, text in requests:
                 several = measured.measure(group, kind, text, device)
@@ -139,5 +139,5 @@ def _write(arguments: argparse.Namespace, claims: Claims) -> None:
     from actstudy.training import devices, leases
 
     kind = "cuda" if measuring.needs_gpu(arguments.group) else "cpu"
-    with devices.lease(kind, leases.alone, lambda: False) as lease:
+    with devices.lease(kind, leases.Slots(), lambda: False) as lease:
         measured.write(arguments.group, requests, devices.describe(lease.device), arguments.out)

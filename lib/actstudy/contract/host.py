@@ -55,6 +55,14 @@ def gpus() -> list[str]:
     return visible
 
 
+def use_only(n: int) -> None:
+    """Let this process and those that it starts use n GPUs at most: those with fewest processes."""
+    names = gpus()
+    if n < len(names):
+        names.sort(key=lambda name: (load(name) or Load(0, 0)).processes)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[:n])
+
+
 def slurm() -> dict[str, str] | None:
     """What Slurm gave this process's job, by name of the variable; None outside of one.
 

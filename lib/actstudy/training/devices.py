@@ -34,14 +34,12 @@ class Unanswered(NodeFault):
 
 
 @contextlib.contextmanager
-def lease(
-    kind: str, slots_on: Callable[[str], int], stopping: Callable[[], bool]
-) -> Iterator[leases.Lease]:
+def lease(kind: str, slots: leases.Slots, stopping: Callable[[], bool]) -> Iterator[leases.Lease]:
     """Hold a device until the process ends or the block is left: a CPU, or one of a GPU's slots.
 
-    slots_on: of a GPU, how many runs may be on it at a time. Every run sees its GPU alone, as
-    cuda:0: compiled code is kept by device number, and so serves all GPUs. If Slurm gave this job
-    one GPU, it is that one. Unanswered if the GPU has failed; Crowded if a shared one is full.
+    Every run sees its GPU alone, as cuda:0: compiled code is kept by device number, and so serves
+    all GPUs. If Slurm gave this job one GPU, it is that one. Unanswered if the GPU has failed;
+    Crowded if a shared one is full.
     """
     names = gpus(kind)
     with leases.Lease() as held:
@@ -52,9 +50,9 @@ def lease(
             return
         by_slurm = os.environ.get("SLURM_STEP_GPUS") or os.environ.get("SLURM_JOB_GPUS", "")
         if by_slurm.isdecimal():
-            held.slots = slots_on(held.gpu)
+            held.slots = slots.on(held.gpu)
         else:
-            while not held.take(names, slots_on):
+            while not held.take(names, slots):
                 if stopping():
                     raise Interrupted("stopped while waiting for a GPU")
                 time.sleep(PAUSE)

@@ -3,10 +3,11 @@
 import contextlib
 import fcntl
 import functools
+import operator
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -16,9 +17,20 @@ from actstudy.contract import host
 LEASES = Path("/tmp/actstudy-gpus")  # noqa: S108 - of all users; holds empty files, no link is used
 
 
-def alone(_gpu: str) -> int:
-    """One run on each GPU."""
-    return 1
+class Slots:
+    """How many runs may be on a GPU at a time: on each as many as are given.
+
+    spread: whether runs go to the GPU with the fewest, else a GPU is filled before the next one.
+    """
+
+    spread = False
+
+    def __init__(self, given: int = 1) -> None:
+        self._given = given
+
+    def on(self, gpu: str) -> int:
+        """How many runs may be on a GPU now; gpu: its UUID, or empty for one that Slurm chose."""
+        return self._given
 
 
 class Lease(contextlib.ExitStack):
@@ -37,67 +49,61 @@ class Lease(contextlib.ExitStack):
         self._parts: list[contextlib.ExitStack] = []
         self._turns: dict[str, contextlib.ExitStack] = {}
 
-    def take(self, gpus: Iterable[str], slots_on: Callable[[str], int]) -> bool:
+    def take(self, gpus: Iterable[str], slots: Slots) -> bool:
         """Hold a GPU alone or one of its slots; false if none is free by now: to be asked again.
 
-        slots_on: of a GPU, how many runs may be on it at a time, this one among them. A GPU's slots
-        are filled before the next GPU's. Who waits has the turn of its GPUs, so that those who come
-        later, and want less, do not take them for ever.
+        Who waits has the turn of its GPUs, so that those who come later, and want less of one, do
+        not take them for ever.
         """
-        for gpu in gpus:
-            if gpu not in self._turns:
-                turn = contextlib.ExitStack()
-                with contextlib.suppress(BlockingIOError):
-                    _lock(f"{gpu}-next", fcntl.LOCK_EX, turn)
-                    self._turns[gpu] = self.enter_context(turn)
-            if gpu in self._turns and self._take(gpu, slots_on(gpu)):
+        places = []
+        for gpu in filter(self._has_turn, gpus):
+            n = slots.on(gpu)
+            places += [(slot, gpu, n) for slot in range(n)]
+        if slots.spread:
+            places.sort(key=operator.itemgetter(0))
+        for slot, gpu, n in places:
+            with contextlib.suppress(BlockingIOError):
+                self._take(slot, gpu, n)
                 for turn in self._turns.values():
                     turn.close()
                 return True
         return False
 
-    def _take(self, gpu: str, slots: int) -> bool:
-        """Lock a GPU for those who share it, or for this process, and a slot's parts of it."""
-        size = max(1, host.GPU_PARTS // slots)
-        with contextlib.ExitStack() as files, contextlib.suppress(BlockingIOError):
-            lock = _lock(gpu, fcntl.LOCK_SH if slots > 1 else fcntl.LOCK_EX, files)
-            for slot in range(slots):
-                parts = _locked([f"{gpu}-{slot * size + part}" for part in range(size)])
-                if not parts:
-                    continue
-                for held in (files.pop_all(), *parts):
-                    self.enter_context(held)
-                self.gpu = gpu
-                self.slots = slots
-                self._lock = lock
-                self._parts = parts
-                return True
-        return False
+    def _has_turn(self, gpu: str) -> bool:
+        """Whether nobody else has waited longer for a GPU."""
+        if gpu not in self._turns:
+            turn = contextlib.ExitStack()
+            with contextlib.suppress(BlockingIOError):
+                _lock(f"{gpu}-next", fcntl.LOCK_EX, turn)
+                self._turns[gpu] = self.enter_context(turn)
+        return gpu in self._turns
 
-    def share(self, slots_on: Callable[[str], int]) -> None:
-        """Give back a GPU that was held alone but for one slot if it may have several by now."""
-        if not self.gpu or self.slots > 1:
+    def _take(self, slot: int, gpu: str, slots: int) -> None:
+        """Hold a slot of so many: the GPU, with others or alone, and the slot's parts of it.
+
+        BlockingIOError if another has one of them.
+        """
+        size = max(1, host.GPU_PARTS // slots)
+        with contextlib.ExitStack() as files:
+            lock = _lock(gpu, fcntl.LOCK_SH if slots > 1 else fcntl.LOCK_EX, files)
+            parts = [files.enter_context(contextlib.ExitStack()) for _ in range(size)]
+            for place, part in enumerate(parts, slot * size):
+                _lock(f"{gpu}-{place}", fcntl.LOCK_EX, part)
+            self.enter_context(files.pop_all())
+        self.gpu = gpu
+        self.slots = slots
+        self._lock = lock
+        self._parts = parts
+
+    def share(self, slots: Slots) -> None:
+        """Give back a GPU that was held alone but for one slot, if it may have several by now."""
+        if not self.gpu or self.slots > 1 or slots.on(self.gpu) == 1:
             return
-        slots = slots_on(self.gpu)
-        if slots == 1:
-            return
+        self.slots = slots.on(self.gpu)
         # another may have it for a moment in between, and finds all parts locked
         fcntl.flock(self._lock, fcntl.LOCK_SH)
-        for part in self._parts[host.GPU_PARTS // slots :]:
+        for part in self._parts[host.GPU_PARTS // self.slots :]:
             part.close()
-        self.slots = slots
-
-
-def _locked(names: Iterable[str]) -> list[contextlib.ExitStack]:
-    """What holds each of some lease files alone; empty, and none is held, if one is not free."""
-    held = []
-    with contextlib.ExitStack() as all_of_them, contextlib.suppress(BlockingIOError):
-        for name in names:
-            held.append(all_of_them.enter_context(contextlib.ExitStack()))
-            _lock(name, fcntl.LOCK_EX, held[-1])
-        all_of_them.pop_all()
-        return held
-    return []
 
 
 def _lock(name: str, lock: int, files: contextlib.ExitStack) -> int:

@@ -122,7 +122,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
     with contextlib.nullcontext(settings.warm) if settings.warm else Warm() as warm:
         # the data's checksums, while CUDA starts
         loading = ThreadPoolExecutor(1).submit(warm.data, data_folder)
-        lease = warm.lease(settings.device, share.slots_on, settings.stopping)
+        lease = warm.lease(settings.device, share, settings.stopping)
         training.slots = lease.slots
         training.row["leased"] = timestamp(time.time())
         in_use = devices.in_use(lease.device, lease.slots, settings.is_first)

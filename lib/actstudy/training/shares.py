@@ -11,7 +11,7 @@ from typing import Self
 from actstudy.contract import host, store
 from actstudy.contract.spec import RunSpec
 from actstudy.study import packs
-from actstudy.training.leases import Lease
+from actstudy.training.leases import Lease, Slots
 
 AUTO = "auto"
 NOTES = ".slots"  # beside the folders of runs
@@ -69,7 +69,7 @@ class Meter:
         return host.Usage(busy, max(usage.memory for usage in self._usages))
 
 
-class Share:
+class Share(Slots):
     """How many runs of one kind, which differ in the fields of packs.STACKED alone, share a GPU.
 
     given: a number, or `auto`: 1 until a run of the kind has been measured on that GPU. Notes of it
@@ -77,17 +77,18 @@ class Share:
     """
 
     def __init__(self, given: int | str, spec: RunSpec, root: Path) -> None:
-        self._given = given
+        self._auto = given == AUTO
+        self.spread = self._auto
+        super().__init__(1 if isinstance(given, str) else given)
         kind = hashlib.sha256(packs.shared(spec).encode()).hexdigest()[:12]
         self._alone = root / NOTES / f"{kind}.json"
         self._root = root
         self._kind = kind
 
-    def slots_on(self, gpu: str) -> int:
-        """How many runs of the kind may be on a GPU at a time; gpu: its UUID, or empty."""
+    def on(self, gpu: str) -> int:
         if self._alone.is_file():
             return 1
-        if isinstance(self._given, int):
+        if not self._auto:
             return self._given
         try:
             slots = json.loads(self._note(gpu).read_text(encoding="utf-8"))["slots"]
@@ -101,7 +102,7 @@ class Share:
 
     def meter(self, lease: Lease) -> "contextlib.AbstractContextManager[Meter | None]":
         """What measures a run in a block if its kind has to be: it has its GPU alone."""
-        is_due = self._given == AUTO and lease.gpu and lease.slots == 1
+        is_due = self._auto and lease.gpu and lease.slots == 1
         if not is_due or self._alone.is_file() or self._note(lease.gpu).is_file():
             return contextlib.nullcontext()
         return Meter(lease.gpu)

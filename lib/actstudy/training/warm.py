@@ -17,7 +17,7 @@ from actstudy.contract.spec import RunSpec
 if TYPE_CHECKING:
     from actstudy.data.prepared import Prepared
     from actstudy.training.job import Job
-    from actstudy.training.leases import Lease
+    from actstudy.training.leases import Lease, Slots
 
 
 class Warm(contextlib.ExitStack):
@@ -31,23 +31,21 @@ class Warm(contextlib.ExitStack):
         self._stamps: Any = None
         self._job: Job | None = None
 
-    def lease(
-        self, kind: str, slots_on: Callable[[str], int], stopping: Callable[[], bool]
-    ) -> "Lease":
+    def lease(self, kind: str, slots: "Slots", stopping: Callable[[], bool]) -> "Lease":
         """The process's device, leased for its first run (`devices.lease`).
 
-        A later run shares a GPU that the first one had alone if `slots_on` says so by then.
+        A later run shares a GPU that the first one had alone if `slots` says so by then.
         Unanswered, for a later run, if its GPU has failed since, or CUDA in this process.
         """
         from actstudy.training import devices
 
         if self._lease is None:
             self._gpus = devices.gpus(kind)
-            self._lease = self.enter_context(devices.lease(kind, slots_on, stopping))
+            self._lease = self.enter_context(devices.lease(kind, slots, stopping))
         elif self._lease.device.type == "cuda":
             own = os.environ["CUDA_VISIBLE_DEVICES"]  # answers perhaps in another process
             devices.check_answers([name for name in self._gpus if name != own] + [own])
-            self._lease.share(slots_on)
+            self._lease.share(slots)
         return self._lease
 
     def data(self, folder: Path) -> "Prepared":
