@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from pretended import PRETENDED, pretender
 from runs import quiet, run_row, tiny
 
 from actstudy.analysis.page import compute_tables
@@ -27,31 +28,10 @@ from actstudy.training.outcome import Interrupted
 from actstudy.training.tables import accounting
 from actstudy.training.wiring import make_job
 
-PRETENDED = """
-import pathlib, types, torch
-from actstudy.contract import host
-from actstudy.training import leases
-def pretend(n, folder):
-    leases.LEASES, torch.version.cuda = pathlib.Path(folder, "leases"), "13.0"
-    host.gpus = lambda: [f"GPU-{index}" for index in range(n)]
-    torch.zeros = lambda size, device: types.SimpleNamespace(item=lambda: 0.0)
-"""
-
 
 @pytest.fixture
 def pretend(tmp_path, monkeypatch):
-    """`pretend(n)`: this host has n GPUs."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    for place, name in (
-        (leases, "LEASES"),
-        (torch.version, "cuda"),
-        (host, "gpus"),
-        (torch, "zeros"),
-    ):
-        monkeypatch.setattr(place, name, getattr(place, name))
-    made = types.ModuleType("pretended")
-    exec(PRETENDED, made.__dict__)
-    return lambda n: made.pretend(n, str(tmp_path))
+    return pretender(tmp_path, monkeypatch)
 
 
 def leased(stack, slots=1):
@@ -87,7 +67,6 @@ def test_a_killed_process_frees_its_gpu(pretend, tmp_path):
         PRETENDED
         + f"""
 pretend(1, {str(tmp_path)!r})
-from actstudy.training import devices
 with devices.lease("cuda", leases.Slots(), lambda: True):
     print("held", flush=True)
     input()
