@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import types
 
 import pytest
 import torch
@@ -104,7 +103,7 @@ def test_runs_of_an_idle_kind_share_the_gpus_evenly(pretend, auto):
     pretend(2)
     for gpu in ("GPU-0", "GPU-1"):
         auto().note(gpu, HALF_IDLE)
-    alike = auto(activation="relu", seed=3, lr=0.5, init="lecun")
+    alike = auto(activation="relu", seed=3, lr=0.5, init="he_normal")
     with contextlib.ExitStack() as stack:
         assert slots_of(stack, alike, 4) == [(0, 2), (1, 2), (0, 2), (1, 2)]
         with pytest.raises(Interrupted):
@@ -211,7 +210,6 @@ def test_a_killed_process_frees_its_parts_and_its_turn(pretend, auto, tmp_path):
 from actstudy.training import shares
 from runs import tiny
 pretend(1, {str(tmp_path)!r})
-pathlib.Path(f"{{__import__('os').getpid()}}")
 share = shares.Share("auto", tiny(), pathlib.Path({str(tmp_path / "runs")!r}))
 lease = leases.Lease()
 print(lease.take(["GPU-0"], share), flush=True)
@@ -396,4 +394,4 @@ def test_as_many_gpus_are_used_as_were_asked_for_the_free_ones_first(monkeypatch
 
 def test_jobs_beyond_one_a_gpu_are_started_and_wait():
     assert [series.jobs_on_a_gpu(slots) for slots in (1, 4, "auto")] == [1, 4, host.GPU_PARTS]
-    assert types.SimpleNamespace(parts=host.GPU_PARTS).parts == max(shares.SLOTS)
+    assert max(shares.SLOTS) == host.GPU_PARTS
