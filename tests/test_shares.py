@@ -143,7 +143,9 @@ def test_a_busy_kind_never_shares(pretend, auto):
                 hold(stack, kind)
 
 
-@pytest.mark.parametrize("note", ["", "{}", "[]", '{"slots": 3}', '{"slots": "8"}', '{"slots": []}'])
+@pytest.mark.parametrize(
+    "note", ["", "{}", "[]", '{"slots": 3}', '{"slots": "8"}', '{"slots": []}']
+)
 def test_a_note_that_cannot_be_read_is_not_known(pretend, auto, tmp_path, note):
     auto().note("GPU-0", IDLE)
     (file,) = (tmp_path / "runs" / shares.NOTES).iterdir()
@@ -241,14 +243,16 @@ def test_slurms_gpu_is_not_shared(pretend, auto, monkeypatch):
         assert isinstance(auto().meter(lease), contextlib.nullcontext)
 
 
-def test_the_first_run_of_a_process_is_measured_and_the_others_share(
-    tmp_path, data_folder, on_gpu
-):
+def test_the_first_run_of_a_process_is_measured_and_the_others_share(tmp_path, data_folder, on_gpu):
     """The first has clean times; a note and a line of its log say what it used."""
     runs = {tmp_path / "runs" / run_id(spec): spec for spec in (tiny(), tiny("relu"), tiny("elu"))}
     assert complete_each(runs, quiet(slots_per_gpu="auto"), data_folder.parent) == 0
     words = [(folder / "log.txt").read_text() for folder in runs]
-    assert ["slots_per_gpu: auto: the GPU was busy" in text for text in words] == [True, False, False]
+    assert ["slots_per_gpu: auto: the GPU was busy" in text for text in words] == [
+        True,
+        False,
+        False,
+    ]
     assert "5% of its memory in use; runs like this at a time: 8" in words[0]
     (note,) = (tmp_path / "runs" / shares.NOTES).iterdir()
     assert json.loads(note.read_text())["memory"] == 0.05
@@ -332,9 +336,7 @@ def test_out_of_memory_on_a_shared_gpu_goes_back_to_one_run(
     with pytest.raises(ConnectionResetError):
         attempt.complete({folder: spec}, settings, data_folder.parent)
     assert starts == [(sys.executable, sys.orig_argv)]
-    words = (
-        "out of memory on a shared GPU: asked for 2.00 GiB, 1.50 GiB free; waits for it alone"
-    )
+    words = "out of memory on a shared GPU: asked for 2.00 GiB, 1.50 GiB free; waits for it alone"
     assert capsys.readouterr().err == f"{run_id(spec)}: {words}\n"
     assert words in (folder / "log.txt").read_text()
     assert not (folder / store.MANIFEST).exists()
@@ -344,6 +346,29 @@ def test_out_of_memory_on_a_shared_gpu_goes_back_to_one_run(
     assert (row["status"], row["n_resumes"]) == ("completed", 1)
     training_run.train({tmp_path / "plain": spec}, tmp_path / "s", data_folder, quiet())
     assert same_tables(folder, tmp_path / "plain")
+
+
+def test_told_to_stop_a_run_without_memory_does_not_start_again(
+    tmp_path, data_folder, on_gpu, full_at, monkeypatch
+):
+    folder = tmp_path / "runs" / run_id(tiny())
+    starts = full_at(5)
+    monkeypatch.setattr(attempt.Signals, "stopping", lambda signals: vars(signals).update(noted=1))
+    assert attempt.complete({folder: tiny()}, quiet(slots_per_gpu=2), data_folder.parent) == 75
+    assert not starts
+    assert not (folder / store.MANIFEST).exists()
+
+
+def test_memory_may_run_out_before_there_is_a_model(tmp_path, data_folder, on_gpu, monkeypatch):
+    def full(*_):
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")
+
+    monkeypatch.setattr(training_run, "make_engine", full)
+    folder = tmp_path / "runs" / run_id(tiny())
+    for slots in (8, 1):
+        with pytest.raises(Crowded) if slots > 1 else contextlib.nullcontext():
+            training_run.train({folder: tiny()}, folder / "s", data_folder, quiet(slots_per_gpu=8))
+    assert run_row(folder)["status"] == "out_of_memory"
 
 
 def test_a_run_that_is_alone_ends_as_out_of_memory(tmp_path, data_folder, on_gpu, full_at):
