@@ -31,6 +31,6 @@ def pretender(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], 
         (torch, "zeros"),
     ):
         monkeypatch.setattr(place, name, getattr(place, name))
-    made = types.ModuleType("pretended")
-    exec(PRETENDED, made.__dict__)
-    return lambda n: made.pretend(n, str(folder))
+    module = types.ModuleType("pretended")
+    exec(PRETENDED, module.__dict__)
+    return lambda n: module.pretend(n, str(folder))

@@ -21,7 +21,7 @@ from actstudy.training.outcome import Crowded, Interrupted
 
 IDLE = host.Usage(0.1, 0.05)
 HALF_IDLE = host.Usage(0.5, 0.2)
-BUSY = host.Usage(0.7, 0.2)
+ALL_OF_IT = host.Usage(0.7, 0.2)
 FULL = "CUDA out of memory. Tried to allocate 2.00 GiB. 1.50 GiB is free."
 
 
@@ -43,16 +43,16 @@ def on_gpu(tmp_path, monkeypatch):
     real = leases.Lease.take
 
     def take(self, *arguments):
-        found = real(self, *arguments)
+        is_free = real(self, *arguments)
         self.device = torch.device("cpu")
-        return found
+        return is_free
 
     @contextlib.contextmanager
     def lease(kind, slots, stopping):
-        with leases.Lease() as held:
-            while not held.take(["GPU-0"], slots):
+        with leases.Lease() as place:
+            while not place.take(["GPU-0"], slots):
                 assert not stopping()
-            yield held
+            yield place
 
     monkeypatch.setattr(leases, "LEASES", tmp_path / "leases")
     monkeypatch.setattr(devices, "lease", lease)
@@ -120,13 +120,15 @@ def test_what_was_measured_on_one_gpu_holds_for_that_one(pretend, auto):
 def test_parts_of_several_kinds_are_never_more_than_a_gpu(pretend, auto):
     """Time and memory of all add up: 2 of 8 parts, then one of 4, is all that a half leaves."""
     pretend(1)
-    few, many, some = auto(), auto(depth=3), auto(depth=4)
+    few = auto()
+    many = auto(depth=3)
+    some = auto(depth=4)
     few.note("GPU-0", HALF_IDLE)
     many.note("GPU-0", IDLE)
     some.note("GPU-0", host.Usage(0.3, 0.2))
     with contextlib.ExitStack() as stack:
-        taken = [hold(stack, kind) for kind in (many, few, many, some)]
-        assert taken == [(0, 8), (0, 2), (0, 8), (0, 4)]
+        places = [hold(stack, kind) for kind in (many, few, many, some)]
+        assert places == [(0, 8), (0, 2), (0, 8), (0, 4)]
         for kind in (few, many, some, auto(depth=5)):
             with pytest.raises(Interrupted):
                 hold(stack, kind)
@@ -134,7 +136,7 @@ def test_parts_of_several_kinds_are_never_more_than_a_gpu(pretend, auto):
 
 def test_a_busy_kind_never_shares(pretend, auto):
     pretend(1)
-    assert auto().note("GPU-0", BUSY).endswith("runs like this at a time: 1")
+    assert auto().note("GPU-0", ALL_OF_IT).endswith("runs like this at a time: 1")
     auto(depth=3).note("GPU-0", IDLE)
     with contextlib.ExitStack() as stack:
         assert hold(stack, auto()) == (0, 1)
@@ -282,8 +284,8 @@ def test_a_run_that_says_nothing_of_its_kind_is_not_noted(
     folder = tmp_path / "runs" / run_id(spec)
     assert attempt.complete({folder: spec}, settings, data_folder.parent) == 0
     assert not (tmp_path / "runs" / shares.NOTES).exists()
-    told = "auto: not known how busy the GPU was" in (folder / "log.txt").read_text()
-    assert told == (why in ("hidden", "few", "in use"))
+    is_line = "auto: not known how busy the GPU was" in (folder / "log.txt").read_text()
+    assert is_line == (why in ("hidden", "few", "in use"))
 
 
 def test_seconds_of_compilation_are_not_idle(monkeypatch):

@@ -91,8 +91,8 @@ def usage(gpu: str) -> Usage | None:
 
     gpu: a UUID from `gpus`.
     """
-    asked = "--query-gpu=utilization.gpu,memory.used,memory.total"
-    printed = _nvidia_smi(asked, "--format=csv,noheader,nounits", f"--id={gpu}")
+    query = "--query-gpu=utilization.gpu,memory.used,memory.total"
+    printed = _nvidia_smi(query, "--format=csv,noheader,nounits", f"--id={gpu}")
     values = [value.strip() for value in printed.split(",")]
     if len(values) != 3 or not all(value.isdecimal() for value in values):
         return None

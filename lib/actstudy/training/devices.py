@@ -42,31 +42,31 @@ def lease(kind: str, slots: leases.Slots, stopping: Callable[[], bool]) -> Itera
     Crowded if a shared one is full.
     """
     names = gpus(kind)
-    with leases.Lease() as held:
+    with leases.Lease() as place:
         if not names:
             torch.set_num_threads(1)
             _keep_freed_memory()
-            yield held
+            yield place
             return
         by_slurm = os.environ.get("SLURM_STEP_GPUS") or os.environ.get("SLURM_JOB_GPUS", "")
         if by_slurm.isdecimal():
-            held.slots = slots.on(held.gpu)
+            place.slots = slots.on(place.gpu)
         else:
-            while not held.take(names, slots):
+            while not place.take(names, slots):
                 if stopping():
                     raise Interrupted("stopped while waiting for a GPU")
                 time.sleep(PAUSE)
-        name = held.gpu or names[0]
+        name = place.gpu or names[0]
         os.environ["CUDA_VISIBLE_DEVICES"] = name
         try:
             check_answers([other for other in names if other != name])
         except Unanswered as fault:
-            if held.slots > 1 and fault.__context__ and is_memory(fault.__context__):
+            if place.slots > 1 and fault.__context__ and is_memory(fault.__context__):
                 raise Crowded(fault.__context__) from None
             raise
         torch.set_num_threads(min(torch.get_num_threads(), host.cores()))
-        held.device = torch.device("cuda", 0)
-        yield held
+        place.device = torch.device("cuda", 0)
+        yield place
 
 
 def check_answers(others: list[str]) -> None:

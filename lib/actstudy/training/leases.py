@@ -18,19 +18,19 @@ LEASES = Path("/tmp/actstudy-gpus")  # noqa: S108 - of all users; holds empty fi
 
 
 class Slots:
-    """How many runs may be on a GPU at a time: on each as many as are given.
+    """How many runs may be on a GPU at a time: on each n.
 
     spread: whether runs go to the GPU with the fewest, else a GPU is filled before the next one.
     """
 
     spread = False
 
-    def __init__(self, given: int = 1) -> None:
-        self._given = given
+    def __init__(self, n: int = 1) -> None:
+        self._n = n
 
     def on(self, gpu: str) -> int:
         """How many runs may be on a GPU now; gpu: its UUID, or empty for one that Slurm chose."""
-        return self._given
+        return self._n
 
 
 class Lease(contextlib.ExitStack):

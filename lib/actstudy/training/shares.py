@@ -19,7 +19,7 @@ SLOTS = (8, 4, 2)  # equal parts of host.GPU_PARTS
 MOST_MEMORY = 0.9  # of a GPU's, by all runs on it
 MOST_BUSY = 1.2  # of the time, by all of them if each were alone: two that take 60% share a GPU
 PAUSE = 0.5  # seconds between two looks at a GPU
-FEWEST = 3  # looks that say how much a run uses
+ENOUGH = 3  # looks that say how much a run uses
 
 
 def slots_for(busy: float, memory: float) -> int:
@@ -61,7 +61,7 @@ class Meter:
 
         idle_seconds: in which the GPU waited for what is done once for all runs of a kind.
         """
-        if len(self._usages) < FEWEST:
+        if len(self._usages) < ENOUGH:
             return None
         mean = sum(usage.busy for usage in self._usages) / len(self._usages)
         rest = max(self._seconds - idle_seconds, PAUSE)
@@ -72,14 +72,14 @@ class Meter:
 class Share(Slots):
     """How many runs of one kind, which differ in the fields of packs.STACKED alone, share a GPU.
 
-    given: a number, or `auto`: 1 until a run of the kind has been measured on that GPU. Notes of it
+    slots: a number, or `auto`: 1 until a run of the kind has been measured on that GPU. Notes of it
     are files beside the runs' folders; what cannot be read is not known.
     """
 
-    def __init__(self, given: int | str, spec: RunSpec, root: Path) -> None:
-        self._auto = given == AUTO
+    def __init__(self, slots: int | str, spec: RunSpec, root: Path) -> None:
+        self._auto = slots == AUTO
         self.spread = self._auto
-        super().__init__(1 if isinstance(given, str) else given)
+        super().__init__(1 if isinstance(slots, str) else slots)
         kind = hashlib.sha256(packs.shared(spec).encode()).hexdigest()[:12]
         self._alone = root / NOTES / f"{kind}.json"
         self._root = root
@@ -89,7 +89,7 @@ class Share(Slots):
         if self._alone.is_file():
             return 1
         if not self._auto:
-            return self._given
+            return self._n
         try:
             slots = json.loads(self._note(gpu).read_text(encoding="utf-8"))["slots"]
         except (OSError, ValueError, KeyError, TypeError):
