@@ -1,4 +1,4 @@
-"""Seconds of a study's runs with 1, 4 and `auto` slots per GPU, in turn, and whether bits are equal.
+"""Seconds of a study's runs with 1, 4 and `auto` slots per GPU, in turn, and if bits are equal.
 
     python benchmarks/slots.py config/config.yaml --seeds 4 --cores 8 --out benchmarks/results
 

@@ -18,6 +18,7 @@ from actstudy.training import attempt, devices, leases, shares
 from actstudy.training import run as training_run
 from actstudy.training.in_turn import complete_each
 from actstudy.training.outcome import Crowded, Interrupted
+from actstudy.training.warm import Warm
 
 IDLE = host.Usage(0.1, 0.05)
 HALF_IDLE = host.Usage(0.5, 0.2)
@@ -206,6 +207,16 @@ def test_a_process_whose_first_run_left_the_gpu_idle_lets_others_in(pretend, aut
                 hold(stack, slots)
 
 
+def test_a_later_run_of_a_process_shares_what_the_first_one_left_idle(pretend, auto):
+    pretend(1)
+    with Warm() as warm:
+        lease = warm.lease("cuda", auto(), lambda: True)
+        assert lease.slots == 1
+        auto().note("GPU-0", IDLE)
+        assert warm.lease("cuda", auto(), lambda: True) is lease
+        assert lease.slots == 8
+
+
 def test_a_killed_process_frees_its_parts_and_its_turn(pretend, auto, tmp_path):
     """One of two that share a GPU dies, and one that waits for it alone."""
     pretend(1)
@@ -245,7 +256,9 @@ def test_slurms_gpu_is_not_shared(pretend, auto, monkeypatch):
         assert isinstance(auto().meter(lease), contextlib.nullcontext)
 
 
-def test_the_first_run_of_a_process_is_measured_and_the_others_share(tmp_path, data_folder, on_gpu):
+def test_the_first_run_of_a_process_is_measured_and_no_bit_depends_on_it(
+    tmp_path, data_folder, on_gpu
+):
     """The first has clean times; a note and a line of its log say what it used."""
     runs = {tmp_path / "runs" / run_id(spec): spec for spec in (tiny(), tiny("relu"), tiny("elu"))}
     assert complete_each(runs, quiet(slots_per_gpu="auto"), data_folder.parent) == 0
