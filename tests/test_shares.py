@@ -301,6 +301,18 @@ def test_a_run_that_says_nothing_of_its_kind_is_not_noted(
     assert is_line == (why in ("hidden", "few", "in use"))
 
 
+def test_the_end_of_a_run_says_nothing_of_its_kind(tmp_path, data_folder, on_gpu, monkeypatch):
+    """A run that was stopped after its last step but one is no idle one."""
+    folder = tmp_path / "runs" / run_id(tiny())
+    settings = quiet(slots_per_gpu="auto", checkpoint_seconds=0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(attempt.Signals, "stopping", lambda _: True)
+        assert attempt.complete({folder: tiny()}, settings, data_folder.parent) == 75
+    assert attempt.complete({folder: tiny()}, settings, data_folder.parent) == 0
+    assert run_row(folder)["n_resumes"] == 1
+    assert not (tmp_path / "runs" / shares.NOTES).exists()
+
+
 def test_seconds_of_compilation_are_not_idle(monkeypatch):
     meter = shares.Meter("GPU-0")
     meter._usages = [host.Usage(0.2, 0.1), host.Usage(0.4, 0.3), host.Usage(0.0, 0.2)]

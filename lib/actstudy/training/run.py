@@ -139,7 +139,8 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
             # of a later one a CPU says that of all
             if settings.is_first or lease.device.type == "cuda":
                 training.row["peak_memory_bytes"] = peak
-        if meter and len(engine.completed) == len(engine.specs):
+        is_whole = len(engine.completed) == len(engine.specs) and not engine.progress[0].n_resumes
+        if meter and is_whole:
             usage = None if in_use else meter.usage(engine.clock.seconds["compile"])
             engine.logs[0].line(share.note(lease.gpu, usage))
 
