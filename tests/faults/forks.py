@@ -3,6 +3,7 @@ hours.
 """
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -132,7 +133,7 @@ def train(specs: list[RunSpec], root: Path, **settings: object) -> None:
     host = Settings(device="cpu", quiet=True, **{"probe_every": 10, **settings})  # type: ignore[arg-type]
     if specs[0].engine == "compiled" and len(specs) > 1:
         attempt.Signals.stopping = lambda _: host.stopping()  # type: ignore[method-assign]
-        with contextlib.redirect_stdout(None):
+        with contextlib.redirect_stdout(io.StringIO()):
             in_turn.complete_each(folders, host, data.parent)
         return
     with contextlib.ExitStack() as held:
