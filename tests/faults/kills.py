@@ -116,12 +116,12 @@ def grid(root: Path, activations: tuple[str, ...], only: str = "") -> dict[str, 
     }
     made["mlp diverging"] = [forks.diverging()]
     made[SERIES] = forks.series()
-    if only:
-        made = {only: made[only]}
+    for name in filter(only.__ne__, list(made) if only else []):
+        del made[name]
     forks.prepare(root, [specs[0] for specs in made.values()])
     for name, specs in made.items():  # in this process: what they import, its children have
         folder = root / "undisturbed" / name.replace(" ", "-")
-        several = [[one] for one in specs] if name == SERIES else [specs]
+        several = [[run] for run in specs] if name == SERIES else [specs]
         for members in several:
             forks.train(members, folder, checkpoint_seconds=1e9)
     return made
