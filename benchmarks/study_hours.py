@@ -115,7 +115,8 @@ def timed(spec: RunSpec, study: Study, gpu: str | None) -> Timing:
     try:
         measured = cost.measured(spec, study)
     except StudyError as fault:
-        return {**NOT_TIMED, "reason": str(fault)}
+        place = f"{study.file}: tasks.{spec.task_name}: "  # a path of this machine
+        return {**NOT_TIMED, "reason": str(fault).removeprefix(place)}
     if measured is None:
         return {**NOT_TIMED, "reason": "diverged"}
     return {"seconds": measured.seconds, "memory": measured.memory, "reason": ""}

@@ -71,6 +71,8 @@ of the best val metric is then trained at the reported seeds too, as `lr=tuned` 
 `engine: pack` trains up to `pack_width` runs as one batched model. `pack_width` is 1 unless it is
 set, and then saves nothing. Runs share a pack if they differ in nothing but
 PACK_STACKED; the number of such runs is a good `pack_width`.
+In tf32 and bf16 those that a GPU trains by its kernel for plain MLPs ([design](design.md)) have
+packs of their own.
 A pack needs:
 
 - an MLP: task PACK_TASKS, without `model`; layer widths that are multiples of PACK_MULTIPLE

@@ -148,14 +148,18 @@ def like_today(frame: pd.DataFrame | None, table: str) -> pd.DataFrame:
 
 
 def runs_of(plan: Plan, stored: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The table `runs`: rows of the plan with what is kept of them.
+    """The table `runs`: rows of the plan with what is kept of them, under the ids that are kept.
 
     Without their status all runs completed but those of the table `incomplete`.
     """
     planned = pd.DataFrame(plan.runs)
+    key = [*CELL, "seed"]  # not its id, which another version of the recipe changes
     own = stored.get("runs", planned[["run_id"]])
+    if is_whole(own, key):
+        planned = planned.drop(columns="run_id")
+        ids = like_today(own, "runs")[[*key, "run_id"]]
+        planned = planned.merge(ids, on=key, validate="one_to_one")
     if "status" not in own:
-        key = [*CELL, "seed"]  # not its id, which another version of the recipe changes
         columns = [*key, "status", "reason"]
         others = like_today(stored.get("incomplete"), "incomplete")[columns]
         ends = planned[["run_id", *key]].merge(others, on=key, how="left").drop(columns=key)

@@ -14,7 +14,13 @@ from plans import task_plan
 from runs import ROOT
 
 from actstudy.analysis import choosing, evidence, stored
-from actstudy.analysis.page import choice_notes, choice_steps, choice_tables, next_steps
+from actstudy.analysis.page import (
+    choice_notes,
+    choice_overview,
+    choice_steps,
+    choice_tables,
+    next_steps,
+)
 from actstudy.analysis.questions import choice, procedure
 from actstudy.analysis.questions.seed_values import TaskValues
 from actstudy.commands import choose
@@ -236,7 +242,7 @@ def test_diverged_runs_are_at_chance_and_failed_ones_count_nowhere(tmp_path):
     assert list(rows.index) == ["relu", "gelu"]
     assert not rows.loc["gelu", "in_set"]
     assert rows.loc["gelu", "n_collapsed"] == 3
-    page = choice_tables.page([(cell, rows)])
+    page = choice_overview.page([(cell, rows)])
     assert "Not compared, as no run ended with a number: silu." in page
 
 
@@ -283,7 +289,7 @@ def test_one_function_with_two_names_is_compared_once(cells):
     assert cell.doubles == {"celu": "elu", "silu_written_out": "silu"}
     rows = choosing.rows_of(cell, question())
     assert not set(cell.doubles) & set(rows.index)
-    page = choice_tables.page([(cell, rows)])
+    page = choice_overview.page([(cell, rows)])
     assert "under another name: celu is elu and silu_written_out is silu." in page
     assert "slower than the budget" not in page
 
@@ -291,16 +297,29 @@ def test_one_function_with_two_names_is_compared_once(cells):
 def test_an_overview_says_what_is_wrong_with_a_level(cells):
     deep = [cell for cell in cells if "init=xavier_normal" in cell.group]
     answers = [(cell, choosing.rows_of(cell, question())) for cell in deep]
-    page = choice_tables.page(answers)
+    page = choice_overview.page(answers)
     assert "tanh; relu (most are at chance)" in page
     assert "- depth_full, mlp: mnist; NVIDIA H100" in page
     assert f"The seeds of {len(deep)} of {len(deep)} cells are too few" in page
     assert "read from" in page
     assert "| 96.88 %     | tanh; relu" in page  # of depth 20: cells can be compared
     assert "ordered by training time" in page
-    assert "ordered by the mean" in choice_tables.page(answers, "accuracy")
+    assert "ordered by the mean" in choice_overview.page(answers, "accuracy")
     assert "here xavier_normal alone" in choice_tables.default_init(answers, [])
     assert choice_tables.default_init(answers, ["init"]) == ""
+
+
+def test_many_cells_have_a_row_per_study_with_the_flags_that_tell_them_apart(cells):
+    answers = [(cell, choosing.rows_of(cell, question())) for cell in cells]
+    page = choice_overview.page(answers)
+    deep = [(cell, rows) for cell, rows in answers if cell.study == "depth_full"]
+    assert len(deep) > choice_overview.MAX_LINES
+    (line,) = [line for line in page.splitlines() if line.startswith("| depth_full, mlp")]
+    assert line.split("|")[2].strip() == str(len(deep))
+    assert line.split("|")[-2].split() == ["--depth", "--init"]
+    trained = [rows for _, rows in deep if rows["trains"].any()]
+    assert f"tanh {sum(rows.loc['tanh', 'in_set'] for rows in trained)};" in line
+    assert f"none trains in {len(deep) - len(trained)} " in line
 
 
 def test_a_first_level_that_may_be_worse_is_named(tmp_path):
@@ -309,25 +328,25 @@ def test_a_first_level_that_may_be_worse_is_named(tmp_path):
         runs.loc[runs["level"] == level, "reported_accuracy"] = values
     runs.loc[runs["level"] == "gelu", "reported_accuracy"] = (0.699, 0.709, 0.719)
     (cell,), _ = evidence.cells([written(tmp_path, runs)])
-    page = choice_tables.page([(cell, choosing.rows_of(cell, question()))])
+    page = choice_overview.page([(cell, choosing.rows_of(cell, question()))])
     assert "Not separated: relu may be up to " in page
     assert "below silu; shown as good: gelu." in page
     runs.loc[runs["level"] == "gelu", "reported_accuracy"] = (0.75, 0.63, 0.69)
     (cell,), _ = evidence.cells([written(tmp_path / "other", runs)])
-    open_page = choice_tables.page([(cell, choosing.rows_of(cell, question()))])
+    open_page = choice_overview.page([(cell, choosing.rows_of(cell, question()))])
     assert "below silu; no other is shown as good." in open_page
     by_mean = choosing.rows_of(cell, question("--matters", "accuracy"))
-    assert "Not separated" not in choice_tables.page([(cell, by_mean)])
+    assert "Not separated" not in choice_overview.page([(cell, by_mean)])
 
 
 def test_a_study_that_is_looked_at_whenever_has_a_set_of_one_look(tmp_path):
     (cell,), _ = evidence.cells([written(tmp_path, runs_of())])
     rows = choosing.rows_of(cell, question())
-    assert "looks: anytime" not in choice_tables.page([(cell, rows)])
+    assert "looks: anytime" not in choice_overview.page([(cell, rows)])
     settings = dataclasses.replace(cell.settings, looks=ANYTIME)
     often = dataclasses.replace(cell, settings=settings)
-    assert "the set is of one look at the present seeds" in choice_tables.page([(often, rows)])
-    assert "looks=false" not in choice_tables.page([(often, rows)])
+    assert "the set is of one look at the present seeds" in choice_overview.page([(often, rows)])
+    assert "looks=false" not in choice_overview.page([(often, rows)])
 
 
 def test_seeds_are_added_as_the_page_of_the_study_adds_them(tmp_path):
@@ -344,7 +363,7 @@ def test_seeds_are_added_as_the_page_of_the_study_adds_them(tmp_path):
     often = dataclasses.replace(once, settings=settings)
     assert f" --set seeds={first + 5} tasks=" in choice_steps.command(often, row)
     assert choice_steps.sharpen(often, row).startswith("seeds to add: 5 (margin)")
-    text = choice_tables.page([(once, choosing.rows_of(cell, question()))])
+    text = choice_overview.page([(once, choosing.rows_of(cell, question()))])
     assert choice_notes.VERDICTS_ASK in text
 
 
@@ -352,7 +371,7 @@ def test_a_budget_leaves_out_what_is_slower(tmp_path):
     several, _ = evidence.cells([written(tmp_path, runs_of())])
     (answer,) = choosing.answers_of(several, question("--budget", "2.5"))
     assert list(answer[1].index) == ["relu", "gelu"]
-    assert "Not compared, slower than the budget" in choice_tables.page([answer])
+    assert "Not compared, slower than the budget" in choice_overview.page([answer])
     short = question("--budget", "0.5")
     assert choosing.answers_of(several, short) == []
     content = choosing.no_data(several, short)
@@ -365,14 +384,14 @@ def test_packed_runs_have_no_costs(cells):
     packed = next(cell for cell in cells if cell.study == "depth_full")
     rows = choosing.rows_of(packed, question())
     assert rows["train_seconds"].isna().all()
-    assert choice_tables.NO_SECONDS in choice_tables.page([(packed, rows)])
+    assert choice_tables.NO_SECONDS in choice_overview.page([(packed, rows)])
 
 
 def test_a_cell_in_which_nothing_trains_says_so(cells):
     pages = {}
     for cell in cells:
-        pages[cell.name] = choice_tables.page([(cell, choosing.rows_of(cell, question()))])
-    without = [name for name, page in pages.items() if choice_tables.NONE_TRAINS in page]
+        pages[cell.name] = choice_overview.page([(cell, choosing.rows_of(cell, question()))])
+    without = [name for name, page in pages.items() if choice_notes.NONE_TRAINS in page]
     assert "depth_full, mlp, init=zero, depth=20" in without
     assert "example, lm" not in without  # whose chance level is not known
     assert "most are at chance" in pages["depth_full, mlp, init=xavier_normal, depth=50"]

@@ -3,15 +3,19 @@
 Skipped where there is none.
 """
 
+import copy
 import dataclasses
+import functools
 import gc
 import json
 import subprocess
 import sys
 import weakref
 
+import exact
 import pytest
 import torch
+from exact import relative_error
 from runs import (
     PACKABLE,
     company,
@@ -28,15 +32,20 @@ from runs import (
     train_together,
 )
 
-from actstudy.contract import store
+from actstudy.contract import registry, store
+from actstudy.contract.pack_kernels import why_not
 from actstudy.contract.spec import data_name, run_id
 from actstudy.data import prepared
 from actstudy.health import Monitor
 from actstudy.losses import ContrastiveLoss
+from actstudy.nets import kernels
+from actstudy.nets.activations import Sites
+from actstudy.nets.mlp import MLP
+from actstudy.nets.packed import PackedMLP
 from actstudy.nets.towers import Embedded
 from actstudy.study import packs
 from actstudy.tasks import contrastive, retrieval
-from actstudy.training import devices, leases, outcome, seat
+from actstudy.training import devices, leases, outcome, pack_kernel, seat
 from actstudy.training.cuda_graphs import Replay
 from actstudy.training.in_turn import complete_each
 
@@ -255,20 +264,31 @@ NORMED = [
     {"optimizer": "adamw", "norm": "batch", "dropout": 0.3},
     {"optimizer": "sgd", "lr": 0.05, "norm": "layer", "dropout": 0.1},
 ]
+KERNEL = {"batch_size": 100, "dropout": 0.0, "clip": None}  # what the kernel trains
+BY_KERNEL = [
+    {**KERNEL, "optimizer": "sgd", "lr": 0.05, "precision": "tf32"},
+    {**KERNEL, "optimizer": "sgd", "lr": 0.05, "precision": "bf16", "weight_decay": 0.0},
+    {**KERNEL, "optimizer": "adamw", "clip": 1.0, "precision": "bf16"},
+]
 
 
 @pytest.mark.parametrize(
     "fields",
-    [*OPTIMIZERS[:3], *NORMED],
-    ids=lambda fields: f"{fields['optimizer']} {fields.get('norm', '')}".strip(),
+    [*OPTIMIZERS[:3], *NORMED, *BY_KERNEL],
+    ids=lambda fields: " ".join(
+        fields[name] for name in ("optimizer", "norm", "precision") if name in fields
+    ),
 )
 def test_a_recorded_pack_is_the_pack_itself(tmp_path, data_folder, monkeypatch, fields):
     """Steps, probed steps, probes, evaluations: recorded or not, stopped and resumed, each run
-    alone in its pack.
+    alone in its pack: of those that the kernel trains too, beside a hybrid that it does not.
     """
     specs = [dataclasses.replace(spec, **fields, epochs=6, strict=True) for spec in company()]
     settings = {"device": "cuda", "probe_every": 5}
     few = train_together(specs, tmp_path / "few", data_folder, **settings)
+    by_kernel = [why_not(spec) is None for spec in specs]
+    assert by_kernel == [fields in BY_KERNEL] * 5 + [False]
+    assert by_kernel == ["kernel: used" in (folder / "log.txt").read_text() for folder in few]
     with pytest.raises(outcome.Interrupted):
         train_together(specs, tmp_path / "parts", data_folder, **settings, stopping=stop_after(9))
     parts = train_together(specs, tmp_path / "parts", data_folder, **settings)
@@ -314,13 +334,85 @@ def test_a_dead_record_spoils_no_other():
     assert gone() is None
 
 
+@pytest.mark.parametrize("fields", BY_KERNEL[1:], ids=["sgd", "adamw"])
+def test_probes_change_nothing_of_a_pack_by_kernel(tmp_path, data_folder, fields):
+    """Its steps with probes write their gradients: each step is probed, or nearly none."""
+    specs = [packed_spec(name, **{**fields, "epochs": 2}) for name in ("tanh", "relu")]
+    trained = []
+    for name, every in (("each", 1), ("few", 10**6)):
+        folders = train_together(
+            specs, tmp_path / name, data_folder, device="cuda", probe_every=every
+        )
+        trained.append([weights(folder) for folder in folders])
+        assert "kernel: used" in (folders[0] / "log.txt").read_text()
+    assert trained[0] == trained[1]
+
+
+KINKED = ("relu", "leaky_relu", "selu", "hardtanh", "hardswish", "relu6", "hard_sigmoid")
+
+
+@pytest.mark.parametrize(("precision", "limit"), [("tf32", 3e-3), ("bf16", 3e-2)])
+def test_the_kernels_gradients_are_those_of_float64(precision, limit):
+    """Of every activation that it has, per parameter, by norm. At a kink rounding may move a value
+    to the other slope: ten times the limit.
+    """
+    names = registry.literal("training/pack_formulas.py", "NAMES")
+    fields = {"width": 16, "depth": 2, "precision": precision, "pack_width": len(names)}
+    specs = [packed_spec(name, **{**KERNEL, **fields, "batch_size": 64}) for name in names]
+    torch.manual_seed(0)
+    members = []
+    for spec in specs:
+        sites = Sites(spec.activation, spec.activation_args)
+        members.append((MLP(40, [16] * 2, 10, sites), sites))
+    model = PackedMLP(members)
+    x, y = torch.randn(1, 64, 40), torch.randint(0, 10, (1, 64))
+    seed_of = torch.zeros(len(names), dtype=torch.long)
+    double = copy.deepcopy(model).double()
+    logits = double(x[seed_of].double()).flatten(0, 1)
+    loss = torch.nn.functional.cross_entropy(logits, y[seed_of].flatten(), reduction="none")
+    loss = loss.view(len(names), -1).mean(1)
+    expected = torch.autograd.grad(loss.sum(), list(double.stacked))
+    tiles = pack_kernel.TILES[precision]
+    kernel = pack_kernel.PackKernel(model.cuda(), specs, range(len(names)), seed_of.cuda(), tiles)
+    got, _ = kernel.step(x.cuda(), y.cuda(), torch.ones(3, device="cuda"), False, True)
+    assert got.cpu().numpy() == pytest.approx(loss.detach().numpy(), rel=limit)
+    for gradient, known in zip(kernel.gradients, expected, strict=True):
+        error = (gradient.cpu() - known).flatten(1).norm(dim=1) / known.flatten(1).norm(dim=1)
+        limits = [10 * limit if name in KINKED else limit for name in names]
+        wrong = {
+            name: float(e) for name, e, most in zip(names, error, limits, strict=True) if e > most
+        }
+        assert not wrong
+
+
+def test_operands_of_tf32_are_rounded_to_nearest():
+    """Halves away from zero; a tensor core alone would cut them off."""
+    from kernels import operand
+
+    from actstudy.training import pack_layers
+
+    near = 1 + 3 * 2**-12
+    half = 1 + 2**-11
+    below = 1 + 2**-12
+    x = torch.tensor([near, half, below, -near, 0.0, float("inf")], device="cuda")
+    x = torch.cat([x, torch.full((10,), float("nan"), device="cuda")])
+    y = torch.empty_like(x)
+    operand[(1,)](x, y, 16, pack_layers.Sizes(True, *[16] * 9, 16, 1, False))
+    up = 1 + 2**-10
+    assert y[:6].tolist() == [up, up, 1.0, -up, 0.0, float("inf")]
+    assert y[6:].isnan().all()
+
+
 @pytest.mark.parametrize(
-    "fields", [{"precision": "tf32"}, {"precision": "bf16", "dropout": 0.1}], ids=["tf32", "bf16"]
+    "fields",
+    [{"precision": "tf32"}, {"precision": "bf16"}, {"precision": "bf16", "dropout": 0.1}],
+    ids=["tf32", "bf16", "bf16 by layers"],
 )
 def test_every_activation_has_its_bits_in_company(tmp_path, data_folder, fields):
     """Compiled code is another for another list of activations: the numbers are not.
 
     Of the probes neither: under autocast softplus answers in float32, and so would its company.
+    Without dropout the kernel trains those that learn no weights, and only those.
     """
     recipe = {"width": 128, "batch_size": 128, "optimizer": "sgd", "lr": 0.05, "epochs": 2}
     fields = {**recipe, **fields, "pack_width": len(PACKABLE), "depth": 4}
@@ -333,9 +425,10 @@ def test_every_activation_has_its_bits_in_company(tmp_path, data_folder, fields)
         assert same_tables(alone, folder), spec.activation
 
 
-def test_a_pack_is_near_the_plain_loop(tmp_path, data_folder):
-    """TF32, as the full depth study: train and validation losses within 2e-2 over all windows."""
-    spec = dataclasses.replace(company()[0], precision="tf32", epochs=10)
+@pytest.mark.parametrize("fields", [{"precision": "tf32"}, BY_KERNEL[0]], ids=["layers", "kernel"])
+def test_a_pack_is_near_the_plain_loop(tmp_path, data_folder, fields):
+    """Train and validation losses within 2e-2 over all windows."""
+    spec = dataclasses.replace(company()[0], **fields, epochs=10)
     (packed,) = train_together([spec], tmp_path, data_folder, device="cuda")
     run(
         dataclasses.replace(spec, engine="eager", pack_width=1),
@@ -480,3 +573,90 @@ def test_runs_that_resume_diverge_or_fail_do_not_touch_the_next(tmp_path, seated
             run(spec, folder, data, gpu())
             assert same_tables(folder, tmp_path / "warm" / folder.name), spec.seed
     assert store.summary_row(failing)["reason"].startswith("task cls")
+
+
+FUSED = {"engine": "compiled", "precision": "bf16", "width": 128, "heads": 2, "steps": 12}
+
+
+@pytest.mark.parametrize("length", [64, 256, 1024])
+def test_attention_is_that_of_float64_and_the_same_twice(length):
+    torch.manual_seed(0)
+    qkv = torch.randn(3, length, 3 * 128, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    dy = torch.randn(3, length, 128, device="cuda", dtype=torch.bfloat16)
+    precise = qkv.detach().double().requires_grad_()
+    expected = exact.attention(precise, 2)
+    (expected_gradient,) = torch.autograd.grad(expected, precise, dy.double())
+    runs = []
+    for _ in range(2):
+        y = kernels.attention(qkv, 2)
+        runs.append((y, *torch.autograd.grad(y, qkv, dy)))
+    assert relative_error(runs[0][0], expected) < 5e-3
+    assert relative_error(runs[0][1], expected_gradient) < 1e-2
+    assert all(map(torch.equal, *runs))
+
+
+@pytest.mark.parametrize("size", [50, 400, 30000, 50257])
+def test_the_loss_of_a_head_is_that_of_float64_and_the_same_twice(size):
+    torch.manual_seed(0)
+    x = torch.randn(256, 128, device="cuda", requires_grad=True)
+    weight = (torch.randn(size, 128, device="cuda") / 10).requires_grad_()
+    y = torch.randint(size, (256,), device="cuda")
+    y[7] = -100
+    precise = [value.detach().double().requires_grad_() for value in (x, weight)]
+    expected = torch.nn.functional.cross_entropy(precise[0] @ precise[1].T, y)
+    expected_gradients = torch.autograd.grad(expected, precise)
+    runs = []
+    for _ in range(2):
+        loss = kernels.head_loss(x, weight, y)
+        runs.append((loss, *torch.autograd.grad(loss, (x, weight))))
+    assert float(runs[0][0]) == pytest.approx(float(expected), rel=1e-3)
+    for own, other in zip(runs[0][1:], expected_gradients, strict=True):
+        assert relative_error(own, other) < 1e-2
+    assert all(map(torch.equal, *runs))
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """Names of the kernels that are launched, not replayed."""
+    from actstudy.nets import attention_kernel, loss_kernel
+
+    names = []
+    for module, name in (
+        (attention_kernel, "forward"),
+        (attention_kernel, "backward"),
+        (loss_kernel, "of_head"),
+    ):
+        of = getattr(module, name)
+        counted = functools.partial(lambda of, name, *a: names.append(name) or of(*a), of, name)
+        monkeypatch.setattr(module, name, counted)
+    return names
+
+
+def test_a_run_with_kernels_is_near_one_without(tmp_path, launches):
+    """A strict run has none. A recorded step launches nothing: the first and the recording do."""
+    spec = small("lm", **FUSED, dropout=0.0)
+    prepared.prepare(data_name(spec), tmp_path / "data")
+    run(spec, tmp_path / "own", tmp_path / "data", gpu(probe_every=10**6))
+    depth = spec.depth
+    for name, per_step in (("of_head", 1), ("forward", depth), ("backward", depth)):
+        assert per_step * 2 <= launches.count(name) <= per_step * 4, name
+    launches.clear()
+    strict = dataclasses.replace(spec, strict=True)
+    run(strict, tmp_path / "strict", tmp_path / "data", gpu(probe_every=10**6))
+    assert not launches
+    losses = [run_row(tmp_path / name)["last_loss"] for name in ("own", "strict")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
+def test_a_recorded_step_with_kernels_is_the_step_itself(tmp_path, monkeypatch):
+    """And a resumed run the whole one; but for sums of equal tokens' gradients, in any order."""
+    spec = small("lm", **FUSED)
+    prepared.prepare(data_name(spec), tmp_path / "data")
+    run(spec, tmp_path / "whole", tmp_path / "data", gpu())
+    with pytest.raises(outcome.Interrupted):
+        run(spec, tmp_path / "parts", tmp_path / "data", gpu(stopping=stop_after(5)))
+    run(spec, tmp_path / "parts", tmp_path / "data", gpu())
+    monkeypatch.setattr("actstudy.training.cuda_graphs.Replay", Unrecorded)
+    run(spec, tmp_path / "each", tmp_path / "data", gpu())
+    losses = [run_row(tmp_path / name)["last_loss"] for name in ("whole", "parts", "each")]
+    assert losses[1:] == pytest.approx([losses[0]] * 2, rel=1e-3)

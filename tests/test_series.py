@@ -118,6 +118,41 @@ def test_auto_on_a_gpu_needs_to_know_its_slots(tmp_path, device, local, slots, e
     assert [len(members) for members in cut.values()] == expected
 
 
+TUNING = """
+looks: false
+axes: {activation: [relu, gelu, tanh]}
+tasks: {mlp: {seeds: 6, lr: 0.01, tune_lr: [0.005, 0.01, 0.02]}}
+"""
+
+
+def test_tuned_runs_share_a_job_with_those_that_are_asked_for_with_them(tmp_path):
+    """Which rate is chosen is not known before, but all seeds of a cell train at the same one."""
+    (tmp_path / "tuning.yaml").write_text(TUNING)
+    study = planning.load(tmp_path / "tuning.yaml")
+    runs = [*study.tuning, *study.possible]
+    priorities = {run.id: -place for place, run in enumerate(runs)}
+    cut = list(series.of_study(study, "cpu", False, None, priorities).values())
+    assert cut == []  # on a cluster: they are few
+    study = dataclasses.replace(study, runs_per_job=4)
+    cut = list(series.of_study(study, "cpu", True, None, priorities).values())
+    ids = list(map(run_id, itertools.chain(*cut)))
+    assert len(ids) == len(set(ids))
+    tuned = [members for members in cut if members[0].lr != 0.01 and members[0].seed < 1000]
+    assert [len(members) for members in tuned] == [4, 2] * (3 * 2)
+    for members in tuned:
+        assert len({(spec.activation, spec.lr) for spec in members}) == 1
+
+
+def test_jobs_of_tuned_runs_get_smaller_towards_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(series.host, "cores", lambda: 2)
+    (tmp_path / "tuning.yaml").write_text(TUNING.replace("seeds: 6", "seeds: 8"))
+    study = planning.load(tmp_path / "tuning.yaml")
+    priorities = {run.id: -place for place, run in enumerate([*study.tuning, *study.possible])}
+    cut = series.of_study(study, "cpu", True, None, priorities).values()
+    sizes_at = [len(m) for m in cut if m[0].lr == 0.02 and m[0].seed < 1000]
+    assert sizes_at == [6, 2, 4, 3, 2]  # and five alone
+
+
 def test_runs_of_a_job_set_a_process_alike():
     specs = [tiny(), tiny(precision="bf16"), tiny(depth=3), tiny("relu", seed=1), tiny(lr=0.01)]
     (members,) = series.series(runs_of(specs), 4, 2).values()

@@ -12,6 +12,7 @@ import yaml
 from runs import ROOT
 
 from actstudy.contract import host, parity, parity_stamp, registry, store
+from actstudy.contract.errors import StudyError
 from actstudy.data import prepared
 from actstudy.study import planning
 from actstudy.training import parity_file
@@ -121,6 +122,16 @@ def test_a_cell_that_fails_has_its_reason_and_ends_no_other(study, tmp_path, mon
     frame = rows(study, tmp_path / "hours.parquet")
     assert frame["reason"].str.contains("all of it").sum() == 2
     assert frame["seconds"].notna().sum() == 4
+
+
+def test_the_reason_of_a_cell_names_no_path(study, monkeypatch):
+    spec = study.possible[0].spec
+
+    def measured(spec, study):
+        raise StudyError(f"{study.file}: tasks.{spec.task_name}: out_of_memory: all of it")
+
+    monkeypatch.setattr(study_hours.cost, "measured", measured)
+    assert study_hours.timed(spec, study, None)["reason"] == "out_of_memory: all of it"
 
 
 def test_a_keras_cell_is_not_compared_first(study):

@@ -81,7 +81,7 @@ def add_flags(parser: Parser) -> None:
 def choose(arguments: argparse.Namespace) -> int:
     """Print the set of each measured cell that fits; NO_DATA if there is none."""
     from actstudy.analysis import choosing, evidence, stored
-    from actstudy.analysis.page import choice_tables
+    from actstudy.analysis.page import choice_overview, choice_tables
 
     question = choosing.Question(**question_of(arguments))
     places = stored.folders()
@@ -99,7 +99,7 @@ def choose(arguments: argparse.Namespace) -> int:
         data = [choice_tables.as_data(cell, rows) for cell, rows in answers]
         print(json.dumps({"answers": data, **content}, indent=1))
     elif answers:
-        print(choice_tables.page(answers, question.matters), end="")
+        print(choice_overview.page(answers, question.matters), end="")
         print(choice_tables.default_init(answers, question.fields), end="")
     else:
         report_no_data(content, faults)

@@ -1,17 +1,26 @@
 """Which version of the meaning of training a run has."""
 
+from actstudy.contract import pack_kernels
 from actstudy.contract.spec import RECIPE, RunSpec
 
 # Task, precision -> that of runs whose meaning alone has changed since; raising RECIPE empties it.
 RECIPES = {("contrastive", name): 2 for name in ("tf32", "bf16", "fp16")}  # scored in float32
 
 
+def has_kernels(spec: RunSpec) -> bool:
+    """Whether a run has kernels of the project's own on a GPU (nets/kernels)."""
+    plain = spec.model is None and not spec.label_smoothing and not spec.strict
+    return plain and (spec.task, spec.engine, spec.precision) == ("lm", "compiled", "bf16")
+
+
 def recipe_of(spec: RunSpec) -> int:
     """The version of the meaning of a run's training."""
-    recipe = RECIPES.get((spec.task, spec.precision), RECIPE)
+    recipe = RECIPES.get((spec.task, spec.precision), RECIPE) + has_kernels(spec)
     # momentum in fp16: until then a step that the loss scale skipped spoilt it
     # (torch's alone, but runs that differ in their framework share a recipe)
     if spec.precision == "fp16" and spec.optimizer == "sgd":
         return recipe + (spec.momentum > 0)
     # until then softplus in a pack changed how the values of its company were rounded
-    return recipe + (spec.engine == "pack" and spec.precision == "bf16")
+    recipe += spec.engine == "pack" and spec.precision == "bf16"
+    # until then all packs were trained layer by layer
+    return recipe + (pack_kernels.why_not(spec) is None)

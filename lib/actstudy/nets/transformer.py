@@ -6,8 +6,11 @@ The activation acts in its feed-forward part only.
 import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from actstudy.nets import kernels
 
 MakeAct = Callable[..., nn.Module]
 SITES = ("blocks.{index}",)  # one per block; study files are checked against them
@@ -20,13 +23,17 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.causal = causal
+        self.uses_kernels = False
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         B, T, C = x.shape  # noqa: N806
-        qkv = self.qkv(x).view(B, T, 3, self.heads, C // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, C / heads)
+        qkv = self.qkv(x)
+        if self.uses_kernels and torch.compiler.is_compiling() and kernels.fits(qkv, self.heads):
+            return self.out(kernels.attention(qkv, self.heads))
+        packed = qkv.view(B, T, 3, self.heads, C // self.heads)
+        q, k, v = packed.permute(2, 0, 3, 1, 4)  # each (B, heads, T, C / heads)
         y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
         return self.out(y.transpose(1, 2).reshape(B, T, C))
 

@@ -1,12 +1,13 @@
 """Series: runs that one job trains one after another, each as if it had a process of its own."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from actstudy.contract import host
+from actstudy.contract.plan import RATE_AXIS
 from actstudy.contract.spec import RunSpec, canonical, run_id
-from actstudy.study import packs
+from actstudy.study import looks, packs
 from actstudy.study.grid import PlannedRun
 from actstudy.study.planning import Study
 
@@ -41,7 +42,6 @@ def of_study(
     """All series of a study by name, filled look by look in the order of training.
 
     device: `--device` of training; slots: jobs that may use GPUs at a time, None if not known.
-    Which reported runs a task with chosen rates will train is not known before: these are alone.
     """
     on_gpu = device != "cpu"
     runs_per_job = study.runs_per_job
@@ -49,16 +49,34 @@ def of_study(
     if runs_per_job == "auto" and local and not places:
         runs_per_job = 1
     members_by_name = dict[str, list[RunSpec]]()
-    stages = [study.tuning]
-    for stage in study.stages:
-        stages.append([run for run in stage if run.task not in study.with_rates])
-    for runs in stages:
+    for runs, others in [(study.tuning, 0), *asked_together(study)]:
         ordered = sorted(runs, key=lambda run: -priorities[run.id])
         size = runs_per_job
         if size == "auto" and not local:
-            size = on_cluster(len(ordered))
-        members_by_name.update(series(ordered, size, places or 1, on_gpu))
+            size = on_cluster(len(ordered) + others)
+        members_by_name.update(series(ordered, size, places or 1, on_gpu, others))
     return members_by_name
+
+
+def asked_together(study: Study) -> Iterator[tuple[list[PlannedRun], int]]:
+    """Reported runs of which all are asked for or none, and how many others are after them.
+
+    Of a task with chosen rates these are the seeds of a cell at one rate, as no other is decided
+    with it.
+    """
+    for stage in study.stages:
+        tuned = [run for run in stage if run.places.get(RATE_AXIS) == looks.TUNED]
+        certain = [run for run in stage if run.places.get(RATE_AXIS) != looks.TUNED]
+        yield certain, 0
+        trained = {run.id for run in certain}  # also those of a tried rate that is the task's own
+        cells: dict[tuple[str, str, str], dict[float, list[PlannedRun]]] = {}
+        for run in tuned:
+            rates = cells.setdefault((run.task, run.group, run.level), {})
+            rates.setdefault(run.spec.lr, []).append(run)
+        for place, rates in enumerate(cells.values()):
+            for runs in rates.values():
+                others = (len(cells) - place - 1) * len(runs)
+                yield [run for run in runs if run.id not in trained], others
 
 
 def on_cluster(n_runs: int) -> int:
@@ -67,18 +85,23 @@ def on_cluster(n_runs: int) -> int:
 
 
 def series(
-    runs: Iterable[PlannedRun], runs_per_job: int | str, places: int, on_gpu: bool = False
+    runs: Iterable[PlannedRun],
+    runs_per_job: int | str,
+    places: int,
+    on_gpu: bool = False,
+    others: int = 0,
 ) -> dict[str, list[RunSpec]]:
     """Name -> the specs of the runs that share a job, two or more, of runs in order of training.
 
     runs_per_job: how many, or `auto`: then as `auto` says for as many `places`, which are cores or
-    slots of GPUs. Runs of a series differ in the fields of packs.STACKED alone: what a process sets
-    for one of them it would set for each. Compiled ones of equal code follow each other.
+    slots of GPUs; others: runs that come after these. Runs of a series differ in the fields of
+    packs.STACKED alone: what a process sets for one of them it would set for each. Compiled
+    ones of equal code follow each other.
     """
     several = [run.spec for run in runs if may_share(run.spec)]
     shared = {run_id(spec): packs.shared(spec) for spec in several}
     specs = alike_together(several, shared)
-    remaining = len(specs)
+    remaining = len(specs) + others
     members_by_name = {}
     for _, group in itertools.groupby(specs, key=lambda spec: shared[run_id(spec)]):
         waiting = by_code(list(group))

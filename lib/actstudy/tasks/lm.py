@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import Prepared
-from actstudy.nets.gpt import GPT
+from actstudy.nets import kernels
+from actstudy.nets.gpt import GPT, Head
 from actstudy.tasks.metrics import Evaluation
 
 TASK = {
@@ -69,8 +70,13 @@ def build(spec: RunSpec, data: Prepared, make_act: Callable[[str], nn.Module]) -
     )
 
 
-def loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy in nats per token; logits (B, T, V), y (B, T), negative if no token."""
+def loss(logits: Tensor | Head, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy in nats per token; logits (B, T, V), y (B, T), negative if no token.
+
+    Of a `Head` without label smoothing.
+    """
+    if isinstance(logits, Head):
+        return kernels.head_loss(logits.features.flatten(0, 1), logits.weight, y.flatten())
     return functional.cross_entropy(
         logits.float().flatten(0, 1), y.flatten(), label_smoothing=label_smoothing
     )

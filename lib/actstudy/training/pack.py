@@ -9,27 +9,26 @@ import torch
 from torch import Tensor
 
 from actstudy.health import learnt, values
-from actstudy.nets.packed import Dropout, Layer, PackedMLP
+from actstudy.nets.packed import Dropout, Layer
 from actstudy.tasks import classification
 from actstudy.tasks.metrics import Evaluation
+from actstudy.training import pack_kernel
 from actstudy.training.batches import order_seeds, probe_batch
 from actstudy.training.blame import LOSS, first
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
-from actstudy.training.engine import Engine, Places, Weights, autocast
+from actstudy.training.engine import Places, Weights, autocast
 from actstudy.training.optim import learning_rate
 from actstudy.training.pack_dropout import PackDropout
-from actstudy.training.pack_optim import PackOptimizer, clipped
 from actstudy.training.pack_stacks import PackStacks
+from actstudy.training.pack_steps import PackSteps
 
 MAX_EVAL_ROWS = 65_536  # examples times runs that are evaluated at a time
 
 
 @dataclass(kw_only=True)
-class Pack(Engine):
+class Pack(PackSteps):
     """Runs that train as one model: row r of its weights is run r's; further rows are not used."""
 
-    model: PackedMLP
-    optimizer: PackOptimizer
     epoch_scalars: tuple[int, Tensor] = (-1, torch.empty(0))
 
     def __post_init__(self) -> None:
@@ -41,6 +40,10 @@ class Pack(Engine):
         places = [seeds.index(progress.order_seed) for progress in self.progress]
         places += [places[-1]] * (self.model.runs - len(places))
         self.seed_of = torch.tensor(places, device=self.device)
+        with self.clock("compile"):
+            self.kernel = pack_kernel.make(self.model, self.specs, self.seed_of, self.logs)
+        if self.kernel and self.kernel.fused:
+            self.optimizer.lr.masked_fill_(self.kernel.trains, 0.0)  # it leaves them alone
         self.dropout = PackDropout(self.model, self.spec, seeds, self.seed_of)
         self.probe_rows = probe_batch(self.splits["train"]["x"])
         self.stacks = PackStacks(self.model, self.optimizer, self.spec.patience is not None)
@@ -68,6 +71,12 @@ class Pack(Engine):
         self.inputs = compiled(self.inputs)
         self.scored = compiled(self.scored)
 
+    @property
+    def execution(self) -> str:
+        """As every engine's, and whether the kernel trains runs."""
+        words = super().execution
+        return words.replace("pack", "pack by kernel") if self.kernel else words
+
     def compiles(self, part: str) -> bool:
         return self.recorder.prepares(part)
 
@@ -75,7 +84,7 @@ class Pack(Engine):
         parts = {"update": self.update, "watched": self.watched}
         scalars = self._scalars(step)
         drawn = self.dropout.drawn(step)
-        return self.recorder.play(part, parts[part], rows[self.seed_of], scalars, *drawn)
+        return self.recorder.play(part, parts[part], rows, scalars, *drawn)
 
     def _scalars(self, step: int) -> Tensor:
         """What the optimizer needs of the host at a step (3,): sent per epoch, as sending waits."""
@@ -91,20 +100,6 @@ class Pack(Engine):
     def read_sites(self) -> Tensor:
         return self.recorder.play("probe", self.probe)["health"]
 
-    def update(self, rows: Tensor, scalars: Tensor, *drawn: Tensor) -> Scores:
-        """One step on train examples rows (R, B); drawn: as `PackDropout` draws."""
-        loss, accuracy, gradients = self._gradients(rows, drawn)
-        return {"loss": loss, "accuracy": accuracy, **self._step(gradients, scalars)}
-
-    def watched(self, rows: Tensor, scalars: Tensor, *drawn: Tensor) -> Scores:
-        """`update`, with the probes (probes, R) of its parameters under `health`."""
-        loss, accuracy, gradients = self._gradients(rows, drawn)
-        before = [parameter.detach().clone() for parameter in self.parameters]
-        scores = {"loss": loss, "accuracy": accuracy, **self._step(gradients, scalars)}
-        read = values.of_gradients(self.model.names, gradients, self.model.n_of_layers)
-        read |= values.of_updates(self.model.names, before, self.parameters)
-        return {**scores, "health": self._keyed("watched", read)}
-
     def probe(self) -> Scores:
         """The probes (probes, R) of all sites, from a forward and backward pass."""
         x, y = (self.splits["train"][name][self.probe_rows] for name in ("x", "y"))
@@ -116,34 +111,7 @@ class Pack(Engine):
         gradients = torch.autograd.grad(loss.sum(), [layer.post for layer in layers])
         read = values.of_sites(self.model.sites, seen, gradients)
         read |= learnt.values(self.model.in_formula(), list(self.model.sites))
-        return {"health": self._keyed("probe", read)}
-
-    def _keyed(self, part: str, read: values.Values) -> Tensor:
-        """What a part of a step reads, as one tensor; its keys are noted as the part first runs."""
-        self.health_keys[part] = list(read)
-        return torch.stack([value.double() for value in read.values()])
-
-    def _gradients(
-        self, rows: Tensor, drawn: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        train = self.splits["train"]
-        x = self.inputs(train["x"][rows]).flatten(2)
-        with autocast(self.spec, self.device):
-            logits = self.model(x, dropouts=self.dropout.of_layers(drawn))
-            self.model.norm.move()
-            loss, accuracy = self.scored(logits, train["y"][rows])
-        return loss.detach(), accuracy, list(torch.autograd.grad(loss.sum(), self.parameters))
-
-    def _scored(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        loss = classification.losses(logits, y, self.spec.label_smoothing)
-        return loss, (logits.argmax(2) == y).float().mean(1)
-
-    def _step(self, gradients: list[Tensor], scalars: Tensor) -> Scores:
-        scores: Scores = {}
-        if self.spec.clip is not None:
-            gradients, scores["clipped"] = clipped(gradients, self.spec.clip)
-        self.optimizer.step(gradients, scalars)
-        return scores
+        return {"health": self.keyed("probe", read)}
 
     def evaluate(self, split: str, runs: Sequence[int]) -> list[Evaluation]:
         if split == "val":

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actstudy.contract import frameworks, nets, own
+from actstudy.contract import frameworks, nets, own, recipes
 from actstudy.contract.errors import StudyError
 from actstudy.contract.spec import RunSpec
 from actstudy.data import augment, prepared
-from actstudy.nets import own_models, parameters
+from actstudy.nets import kernels, own_models, parameters
 from actstudy.nets.activations import Sites
 from actstudy.nets.initializers import initialize
 from actstudy.nets.packed import PackedMLP
@@ -65,11 +65,16 @@ def make_job(
     before: that of a run of the same code, data and device, which has ended: it goes on with this.
     """
     model, sites, shared = _initialised(spec, folder, data, device, settings)
+    on_gpu = device.type == "cuda"
+    if on_gpu and recipes.has_kernels(spec):
+        if reason := kernels.refusal(spec.heads, data.manifest["vocabulary"]):
+            shared["logs"][0].line(f"kernels: not used: {reason}")
+        else:
+            kernels.use(model)
     if others := parameters.others(model, sites):
         shared["logs"][0].line(f"init: stay as the model makes them: {', '.join(others)}")
     if before and seat.fits(before, model):
         return seat.reseat(before, model, shared["specs"], shared["logs"])
-    on_gpu = device.type == "cuda"
     model.to(device, memory_format=torch.channels_last if on_gpu else torch.preserve_format)
     return Job(
         **shared,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from actstudy.analysis import choosing, evidence, stored
 from actstudy.analysis.evidence import FIELDS, Cell
-from actstudy.analysis.page import choice_notes, choice_steps, choice_tables
+from actstudy.analysis.page import choice_notes, choice_overview, choice_steps, choice_tables
 from actstudy.analysis.questions import choice
 from actstudy.analysis.tables import Tables
 from actstudy.contract import invocation, nets
@@ -170,7 +170,7 @@ def order(cell: Cell, rows: pd.DataFrame, matters: str) -> dict[str, Any]:
     ]
     return {
         "levels": list(map(str, ordered.index)),
-        "line": choice_tables.line(cell, ordered),
+        "line": choice_overview.line(cell, ordered),
         "words": plain(words),
         "out": plain(choice_notes.out_of_set(cell, ordered)),
         "doubts": plain(choice_notes.reservations(cell, ordered, matters)),

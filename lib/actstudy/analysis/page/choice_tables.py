@@ -1,7 +1,7 @@
 """What `choose` says of the cells that answer a question, as Markdown and as data."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,9 @@ import pandas as pd
 from actstudy.analysis import scale
 from actstudy.analysis.choosing import Answer
 from actstudy.analysis.evidence import Cell
-from actstudy.analysis.markdown import escaped, listed, markdown, metric_name
+from actstudy.analysis.markdown import escaped, listed, markdown
 from actstudy.analysis.page.choice_notes import (
-    NONE_TRAINS,
     VERDICTS_ASK,
-    few_seeds,
     not_separated,
     out_of_set,
     reservations,
@@ -25,7 +23,6 @@ from actstudy.contract import registry
 from actstudy.contract.counting import counted
 from actstudy.contract.spec import DEFAULTS
 
-MAX_WHOLE = 4  # cells that have a table of their own each
 ALWAYS_NAMED = ["dataset", "model", "init", "optimizer", "lr", "precision", "engine"]
 NO_SECONDS = "not timed alone"
 ORDERS = {  # what matters -> what a set is ordered by
@@ -33,13 +30,6 @@ ORDERS = {  # what matters -> what a set is ordered by
     "speed": "training time, or the mean if no run was timed alone",
     "memory": "peak memory",
 }
-
-
-def page(answers: Sequence[Answer], matters: str = "speed") -> str:
-    """All answers: a section per cell, of many cells a table with a row per cell."""
-    if len(answers) > MAX_WHOLE:
-        return f"{overview(answers, matters)}\n"
-    return "\n\n".join(section(cell, rows, matters) for cell, rows in answers) + "\n"
 
 
 def section(cell: Cell, rows: pd.DataFrame, matters: str) -> str:
@@ -129,60 +119,6 @@ def memory(row: pd.Series) -> str:
     """The largest peak memory of the runs."""
     bytes_ = row["peak_memory_bytes"]
     return "not measured" if math.isnan(bytes_) else f"{bytes_ / 1e9:.3g} GB"
-
-
-def overview(answers: Sequence[Answer], matters: str) -> str:
-    """A table with a row per cell, its set in order; to see one whole, ask for less."""
-    lines = [line(cell, rows) for cell, rows in answers]
-    sure = f" with {LEVEL:.0%} confidence"
-    if max(int(rows["n"].min()) for _, rows in answers) < FEW_SEEDS:
-        sure = ", if the noise between seeds is normal"
-    text = (
-        f"{len(answers)} cells answer, each by itself: its set holds the best activation{sure}. "
-        f"Sets are ordered by {ORDERS[matters]}. With more flags, {MAX_WHOLE} cells "
-        "or fewer, each has a table with differences and costs; --json has all of them."
-    )
-    return "\n\n".join([text, markdown(lines), *under_overview(answers)])
-
-
-def line(cell: Cell, rows: pd.DataFrame) -> dict[str, str]:
-    """A cell's row of an overview."""
-    inside = "; ".join(short(level, row) for level, row in rows[rows["in_set"]].iterrows())
-    return {
-        "cell": cell.name,
-        "seeds": f"{int(rows['n'].min())}",
-        "activations": f"{len(rows)}",
-        "best mean": best_mean(cell, rows),
-        "in the set": inside if rows["trains"].any() else NONE_TRAINS,
-    }
-
-
-def best_mean(cell: Cell, rows: pd.DataFrame) -> str:
-    """The best mean metric of a cell, to compare cells of one data set with each other."""
-    numbers = scale.of_metric(cell.settings.metric, cell.settings.predicts)
-    best = cell.settings.sign * (cell.settings.sign * rows["mean"]).max()
-    return f"{numbers.number(best)} {numbers.unit or metric_name(cell.settings.metric)}"
-
-
-def short(level: object, row: pd.Series) -> str:
-    """A level of the set, and in brackets what is wrong with its runs."""
-    if row["trains"] and not row["n_collapsed"]:
-        return str(level)
-    runs = collapsed(row)
-    return f"{level} ({f'{runs} collapsed' if row['trains'] else runs})"
-
-
-def under_overview(answers: Sequence[Answer]) -> Iterator[str]:
-    """Where the cells of an overview were measured, and how many have few seeds."""
-    places = dict.fromkeys(
-        f"{cell.study}, {cell.task}: {cell.fields.get('dataset', 'several data sets')}; "
-        f"{listed(cell.devices)}; read from {cell.place}"
-        for cell, _ in answers
-    )
-    yield "\n".join(f"- {escaped(place)}" for place in places)
-    n_few = sum(int(rows["n"].min()) < FEW_SEEDS for _, rows in answers)
-    if n_few:
-        yield few_seeds(f"The seeds of {n_few} of {len(answers)} cells")
 
 
 def default_init(answers: Sequence[Answer], fields: Collection[str]) -> str:

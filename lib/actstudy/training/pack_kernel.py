@@ -1,0 +1,233 @@
+"""The runs of a pack that `pack_program` trains: which ones, their tensors, its launches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from actstudy.contract.pack_kernels import why_not
+from actstudy.contract.spec import RunSpec
+from actstudy.nets.activations import ACTIVATIONS
+from actstudy.nets.packed import PackedMLP
+from actstudy.training.log import Log
+
+MAX_CLASSES = 128
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How a program is cut: units of a layer and features at a time, stages of loads, its threads.
+
+    All runs of a precision have the same, as other tiles may sum in another order.
+    """
+
+    units: int
+    features: int
+    stages: int
+    warps: int = 8
+    registers: int = 255  # of a thread
+    prefetch: bool = True
+    parallel: bool = True  # the launches of different activations
+
+
+TILES = {  # the fastest of those that were tried on an H100
+    "tf32": Tiles(units=32, features=32, stages=2, prefetch=False),
+    "bf16": Tiles(units=64, features=64, stages=3),
+}
+
+
+def make(model: PackedMLP, specs: Sequence[RunSpec], seed_of: Tensor, logs: Sequence[Log]) -> Any:
+    """The kernel of a pack, tried; None if it trains none of its runs, whose logs say why not.
+
+    specs, logs: of the first rows of the model; seed_of: each row's place among the seeds (R,).
+    """
+    runs = []
+    for run, spec in enumerate(specs):
+        reason = why_not(spec) or _why_not_there(model)
+        if reason:
+            logs[run].line(f"kernel: not used: {reason}")
+        else:
+            runs.append(run)
+    if not runs:
+        return None
+    try:
+        kernel = PackKernel(model, specs, runs, seed_of, TILES[specs[0].precision])
+        kernel.rehearse()
+    except torch.OutOfMemoryError:
+        raise  # other runs take the memory: the next time it may be there
+    except Exception as error:
+        fault = (str(error).splitlines() or [""])[0]
+        for run in runs:
+            logs[run].line(f"kernel: not used: {type(error).__name__}: {fault}")
+        return None
+    for run in runs:
+        logs[run].line("kernel: used")
+    return kernel
+
+
+def _why_not_there(model: PackedMLP) -> str | None:
+    """The reason for which a model cannot be trained by the kernel at its place."""
+    head = model.stacked[model.n_of_layers - 1]
+    if head.device.type != "cuda":
+        return f"device {head.device.type}"
+    if head.shape[1] > MAX_CLASSES:
+        return f"{head.shape[1]} classes, above {MAX_CLASSES}"
+    return None
+
+
+class PackKernel:
+    """Trains some runs of a packed model, plain MLPs, in its stacked parameters.
+
+    fused: plain SGD is part of the kernel; else an optimizer takes `gradients`, each (R, ...).
+    Rows of other runs are left alone; their gradients and scores are zero.
+    """
+
+    def __init__(
+        self,
+        model: PackedMLP,
+        specs: Sequence[RunSpec],
+        runs: Sequence[int],
+        seed_of: Tensor,
+        tiles: Tiles,
+    ) -> None:
+        self.spec = specs[0]
+        self.tiles = tiles
+        self.fused = self.spec.optimizer == "sgd" and not (self.spec.momentum or self.spec.clip)
+        self.is_all = len(runs) == len(specs)
+        self.moves_all = self.fused and self.is_all
+        self.seed_of = seed_of
+        device = seed_of.device
+        self.trains = torch.tensor([run in runs for run in range(model.runs)], device=device)
+        settings = [(_argument(spec), spec.lr, spec.weight_decay) for spec in specs]
+        self.settings = torch.tensor(settings, device=device)
+        self.by_activation: dict[str, Tensor] = {}
+        for name in dict.fromkeys(str(specs[run].activation) for run in runs):
+            alike = [run for run in runs if specs[run].activation == name]
+            self.by_activation[name] = torch.tensor(alike, device=device)
+        self.streams: list[Any] = []
+        if tiles.parallel and device.type == "cuda":
+            self.streams = [torch.cuda.Stream() for _ in list(self.by_activation)[1:]]
+        self._join(model)
+        self._allot(model.runs, int(seed_of.max()) + 1)
+
+    def _join(self, model: PackedMLP) -> None:
+        """Put the parameters into one piece of memory, and make the like for gradients."""
+        stacks = list(model.stacked[: model.n_of_layers])
+        self.depth = len(stacks) // 2 - 1
+        self.width, self.features = stacks[0].shape[1:]
+        self.classes = stacks[-1].shape[1]
+        self.weights, parts = _joined([stack.detach() for stack in stacks])
+        for stack, part in zip(stacks, parts, strict=True):
+            stack.data = part
+        self.flat_gradients, self.gradients = _joined([torch.zeros_like(part) for part in parts])
+
+    def _allot(self, n: int, seeds: int) -> None:
+        """Make the memory that n programs write, and that of the seeds' batches."""
+        from actstudy.training import pack_layers  # leads to Triton, which is not everywhere
+
+        tiles = self.tiles
+        examples = _padded(self.spec.batch_size)
+        units = _padded(self.width)
+        inputs = -(-self.features // tiles.features) * tiles.features
+        dtype = torch.float32 if self.spec.precision == "tf32" else torch.bfloat16
+        of_values: dict[str, Any] = {"dtype": dtype, "device": self.seed_of.device}
+        self.pre = torch.zeros(n, self.depth, examples, units, **of_values)
+        self.carry = torch.zeros(n, 2, examples, units, **of_values)
+        self.x = torch.zeros(seeds, examples, inputs, **of_values)
+        self.scores = torch.zeros(2, n, device=self.seed_of.device)
+        self.size = pack_layers.Sizes(
+            tf32=dtype == torch.float32,
+            batch=self.spec.batch_size,
+            features=self.features,
+            width=self.width,
+            classes=self.classes,
+            examples=examples,
+            inputs=inputs,
+            units=units,
+            outputs=_padded(self.classes),
+            part=min(tiles.units, units),
+            part_inputs=tiles.features,
+            stages=tiles.stages,
+            prefetch=tiles.prefetch and self.seed_of.is_cuda,
+        )
+
+    def rehearse(self) -> None:
+        """Compile and launch all there is, and change nothing that counts."""
+        y = torch.zeros(len(self.x), self.spec.batch_size, dtype=torch.long, device=self.x.device)
+        x = self.x[:, : self.spec.batch_size, : self.features]
+        self.step(x, y, self.scores.new_zeros(3), update=False, keep=False)
+        if self.x.is_cuda:
+            torch.cuda.synchronize()
+
+    @torch.no_grad()
+    def step(
+        self, x: Tensor, y: Tensor, scalars: Tensor, update: bool, keep: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and accuracy (R,) on the seeds' batches x (S, B, features) and y (S, B).
+
+        update: the weights as well, at the share scalars[0] of the runs' rates; keep: gradients
+        are written.
+        """
+        self.x[:, : x.shape[1], : x.shape[2]] = x
+        first, *others = self.by_activation
+        for name, stream in zip(others, self.streams, strict=False):
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self._launch(name, y, scalars, update, keep)
+        for name in [first] if self.streams else [first, *others]:
+            self._launch(name, y, scalars, update, keep)
+        for stream in self.streams:
+            torch.cuda.current_stream().wait_stream(stream)
+        loss, accuracy = self.scores.clone()
+        return loss, accuracy
+
+    def _launch(self, name: str, y: Tensor, scalars: Tensor, update: bool, keep: bool) -> None:
+        """Launch the programs of the runs of an activation."""
+        from actstudy.training import pack_formulas, pack_program
+
+        runs = self.by_activation[name]
+        options: dict[str, Any] = {"num_warps": self.tiles.warps, "num_stages": self.tiles.stages}
+        if self.x.is_cuda:
+            options["maxnreg"] = self.tiles.registers
+        pack_program.step[(len(runs),)](
+            runs,
+            self.seed_of,
+            self.x,
+            y,
+            self.weights,
+            self.flat_gradients,
+            self.pre,
+            self.carry,
+            self.settings,
+            scalars,
+            self.scores,
+            len(self.pre),
+            self.depth,
+            self.spec.label_smoothing,
+            int(update),
+            int(keep),
+            getattr(pack_formulas, name),
+            self.size,
+            **options,
+        )
+
+
+def _joined(stacks: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Tensors in one piece of memory, first all matrices, then all biases; and each, in it."""
+    order = [*range(0, len(stacks), 2), *range(1, len(stacks), 2)]
+    flat = torch.cat([stacks[k].flatten() for k in order])
+    parts = dict(zip(order, flat.split([stacks[k].numel() for k in order]), strict=True))
+    return flat, [parts[k].view_as(stack) for k, stack in enumerate(stacks)]
+
+
+def _padded(size: int) -> int:
+    """The side of a tile that holds so many: a power of two, at least what products take."""
+    return max(16, 1 << (size - 1).bit_length())
+
+
+def _argument(spec: RunSpec) -> float:
+    """The argument of a run's activation, zero if it has none."""
+    args = ACTIVATIONS[str(spec.activation)].args if spec.activation in ACTIVATIONS else {}
+    return next((spec.activation_args.get(name, value) for name, value in args.items()), 0.0)

@@ -1,0 +1,123 @@
+"""A training step of plain MLPs as one Triton program per run: forward, backward and update.
+
+A program keeps a layer's tiles on the chip and streams the rest: it reads a weight in the forward
+pass, reads and writes it in the backward pass, and stores what each activation is given. It reads
+nothing of other runs but the batch of its seed, so its bits do not depend on them.
+
+Layers hand their values on through `carry`, two tiles that take turns: a barrier stands between
+writing one and reading it.
+"""
+
+# mypy: disallow-untyped-defs=False
+
+import triton
+import triton.language as tl
+from triton.language import constexpr
+
+from actstudy.training.pack_layers import (
+    back_first,
+    back_layer,
+    first_layer,
+    hidden_layer,
+    last_layer,
+    prefetch,
+    rounded,
+    scored,
+    tile_at,
+    update_bias,
+)
+
+
+@triton.jit
+def _places(run, n, depth, size: constexpr):
+    """Where a run's parameters are: all runs' of a layer together, matrices before biases.
+
+    Of the first matrix, of the hidden ones (of layer 0, as it were, and from one to the next), of
+    the last; of the first bias, from one to the next, of the last.
+    """
+    matrix = size.width * size.width
+    head_matrix = size.classes * size.width
+    to_next = n.to(tl.int64) * matrix
+    hidden = n.to(tl.int64) * size.width * size.features - to_next
+    head = hidden + depth * to_next
+    bias = head + n * head_matrix
+    head_bias = bias + depth * n * size.width + run * size.classes
+    first = run * size.width * size.features
+    own = (hidden + run * matrix, to_next, head + run * head_matrix)
+    return first, own[0], own[1], own[2], bias + run * size.width, n * size.width, head_bias
+
+
+@triton.jit
+def _forward(x, weights, places, pre, carry, depth, a, act: constexpr, size: constexpr):
+    """The logits (examples, outputs)."""
+    first, hidden, to_next, head, bias, to_next_bias, head_bias = places
+    values: constexpr = size.examples * size.units
+    first_layer(x, weights + first, weights + bias, pre, carry, a, act, size)
+    for layer in tl.range(1, depth, num_stages=1):
+        after = hidden + tl.minimum(layer + 1, depth - 1) * to_next
+        prefetch(weights + after, size.width * size.units // 32, size)
+        tl.debug_barrier()
+        h = tile_at(carry + (layer + 1) % 2 * values, size)
+        weight = weights + hidden + layer * to_next
+        b = weights + bias + layer * to_next_bias
+        post = carry + layer % 2 * values
+        hidden_layer(h, weight, b, pre + layer * values, post, a, act, size)
+    tl.debug_barrier()
+    last = tile_at(carry + (depth + 1) % 2 * values, size)
+    return last_layer(last, weights + head, weights + head_bias, size)
+
+
+@triton.jit
+def _backward(at_logits, x, sgd, places, pre, carry, depth, a, act: constexpr, size: constexpr):
+    """All updates, from the gradient at the logits (examples, outputs)."""
+    first, hidden, to_next, head, bias, to_next_bias, head_bias = places
+    weights, _, _, _, _, _ = sgd
+    values: constexpr = size.examples * size.units
+    lines: constexpr = values // (32 if size.tf32 else 64)
+    classes = tl.arange(0, size.outputs)
+    units = tl.arange(0, size.units)
+    at_logits = rounded(at_logits, size)
+    update_bias(sgd, head_bias, classes, size.classes, at_logits, size)
+    x_before = pre + (depth - 1) * values
+    post = carry + depth % 2 * values
+    back_layer(at_logits, sgd, head, size.classes, classes, x_before, post, a, act, size)
+    for back in tl.range(1, depth, num_stages=1):
+        layer = depth - back
+        before = hidden + tl.maximum(layer - 1, 1) * to_next
+        prefetch(weights + before, size.width * size.units // 32, size)
+        prefetch(pre + tl.maximum(layer - 2, 0) * values, lines, size)
+        tl.debug_barrier()
+        g = tile_at(carry + (layer + 1) % 2 * values, size)
+        update_bias(sgd, bias + layer * to_next_bias, units, size.width, g, size)
+        at = hidden + layer * to_next
+        x_before = pre + (layer - 1) * values
+        post = carry + layer % 2 * values
+        back_layer(g, sgd, at, size.width, units, x_before, post, a, act, size)
+    tl.debug_barrier()
+    at_first = tile_at(carry + values, size)
+    update_bias(sgd, bias, units, size.width, at_first, size)
+    back_first(at_first, x, sgd, first, size)
+
+
+# one compilation whatever the values: scalars may lie anywhere
+@triton.jit(do_not_specialize=["labels", "scalars", "n", "depth", "update", "keep"])
+def step(
+    runs, seed_of, x, labels, weights, gradients, pres, carries, settings, scalars, scores,
+    n, depth, smoothing, update, keep, act: constexpr, size: constexpr,
+):  # fmt: skip
+    """A step of the runs (programs,) of n, which share an activation; arguments: PackKernel's."""
+    run = tl.load(runs + tl.program_id(0)).to(tl.int64)
+    seed = tl.load(seed_of + run)
+    settings += run * 3
+    a = tl.load(settings)
+    rate = tl.load(settings + 1) * tl.load(scalars)
+    sgd = (weights, gradients, rate, tl.load(settings + 2), update, keep)
+    x += seed * size.examples * size.inputs
+    pre = pres + run * depth * size.examples * size.units
+    carry = carries + run * 2 * size.examples * size.units
+    places = _places(run, n, depth, size)
+    logits = _forward(x, weights, places, pre, carry, depth, a, act, size)
+    loss, accuracy, at_logits = scored(logits, labels + seed * size.batch, smoothing, size)
+    tl.store(scores + run, loss)
+    tl.store(scores + n + run, accuracy)
+    _backward(at_logits, x, sgd, places, pre, carry, depth, a, act, size)

@@ -1,0 +1,63 @@
+"""Kernels of compiled code: what they compute, on a CPU, and which runs have them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from runs import ROOT
+
+from actstudy.contract.recipes import has_kernels
+from actstudy.contract.spec import run_id
+from actstudy.nets import kernels
+from actstudy.study.planning import run_spec
+
+
+def test_they_are_what_they_stand_for():
+    """By Triton's interpreter, which must be chosen before Triton is imported."""
+    pytest.importorskip("triton", minversion="3.8", reason="older interpreters need older numpy")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command.append(str(ROOT / "tests/interpreted.py"))
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+def test_only_what_has_a_kernel_fits():
+    qkv = torch.zeros(1, 256, 3 * 384, dtype=torch.bfloat16)
+    assert kernels.fits(qkv, 6)
+    assert not kernels.fits(qkv, 3)
+    assert not kernels.fits(qkv[:, :200], 6)
+    assert not kernels.fits(qkv.half(), 6)
+    assert not kernels.fits(qkv.expand(1, -1, -1).repeat(1, 5, 1), 6)
+
+
+def test_kernels_that_do_not_work_on_a_gpu_are_refused_in_a_line(monkeypatch):
+    from actstudy.nets import attention_kernel
+
+    def forward(*_):
+        raise ValueError("no such instruction\non this GPU")
+
+    monkeypatch.setattr(attention_kernel, "forward", forward)
+    monkeypatch.setattr(torch, "zeros", lambda *_, **__: torch.ones(1))
+    assert kernels.refusal.__wrapped__(6, 30000) == "ValueError: no such instruction"
+
+
+def test_runs_with_kernels_are_others_than_before_and_no_other_run_is():
+    def planned(task="lm", **fields):
+        fields = {"activation": "gelu", "engine": "compiled", "precision": "bf16", **fields}
+        return run_spec(task, 0, fields)
+
+    assert has_kernels(planned())
+    assert planned().recipe == 2
+    others = [
+        planned("cls"),
+        planned(engine="eager"),
+        planned(precision="fp16"),
+        planned(strict=True),
+        planned(label_smoothing=0.1),
+    ]
+    assert not any(has_kernels(spec) for spec in others)
+    assert {spec.recipe for spec in others} == {1}
+    assert len({run_id(spec) for spec in [planned(), *others]}) == len(others) + 1
