@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from actstudy.study import series
 from actstudy.training import attempt, devices, leases, shares
 from actstudy.training import run as training_run
 from actstudy.training.in_turn import complete_each
-from actstudy.training.outcome import Crowded, Interrupted
+from actstudy.training.outcome import Crowded, Interrupted, is_memory
 from actstudy.training.warm import Warm
 
 IDLE = host.Usage(0.1, 0.05)
@@ -190,6 +191,18 @@ def test_who_waits_has_the_turn_of_all_gpus_and_takes_the_first(pretend, auto):
             assert hold(stack, auto()) == (0, 1)
 
 
+def test_who_wants_a_gpu_alone_needs_no_turn(pretend, auto):
+    """One that waits for slots and is suspended would keep others from GPUs that are free."""
+    pretend(2)
+    auto().note("GPU-0", HALF_IDLE)
+    waiting = leases.Lease()
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as first, waiting:
+        assert slots_of(first, leases.Slots(), 2) == [(0, 1), (1, 1)]
+        assert not waiting.take(["GPU-0", "GPU-1"], auto())
+        first.close()
+        assert slots_of(stack, leases.Slots(), 2) == [(0, 1), (1, 1)]
+
+
 def test_a_process_whose_first_run_left_the_gpu_idle_lets_others_in(pretend, auto):
     pretend(1)
     with leases.Lease() as lease, contextlib.ExitStack() as stack:
@@ -313,6 +326,43 @@ def test_the_end_of_a_run_says_nothing_of_its_kind(tmp_path, data_folder, on_gpu
     assert not (tmp_path / "runs" / shares.NOTES).exists()
 
 
+def test_a_look_that_hangs_delays_nothing(on_gpu, monkeypatch):
+    """nvidia-smi waits for a driver that does not answer."""
+    began, answers = threading.Event(), threading.Event()
+
+    def usage(_):
+        began.set()
+        answers.wait(30)
+        return IDLE
+
+    monkeypatch.setattr(shares, "PATIENCE", 0.01)
+    monkeypatch.setattr(host, "usage", usage)
+    with shares.Meter("GPU-0") as meter:
+        meter._usages += 3 * [IDLE]
+        assert began.wait(30)
+    assert meter.usage(0.0) is None
+    answers.set()
+
+
+@pytest.mark.filterwarnings("error")  # of a thread that an exception ends
+@pytest.mark.parametrize("fault", [OSError, UnicodeError, ZeroDivisionError, None])
+def test_a_look_that_fails_leaves_the_usage_unknown(on_gpu, monkeypatch, fault):
+    """What was seen before is of the start alone, in which a GPU is idle."""
+    looks = iter([IDLE, IDLE, IDLE, IDLE])
+
+    def usage(_):
+        for look in looks:
+            return look
+        if fault:
+            raise fault
+        return None
+
+    monkeypatch.setattr(host, "usage", usage)
+    with shares.Meter("GPU-0") as meter:
+        meter._thread.join()
+    assert meter.usage(0.0) is None
+
+
 def test_seconds_of_compilation_are_not_idle(monkeypatch):
     meter = shares.Meter("GPU-0")
     meter._usages = [host.Usage(0.2, 0.1), host.Usage(0.4, 0.3), host.Usage(0.0, 0.2)]
@@ -363,7 +413,7 @@ def test_out_of_memory_on_a_shared_gpu_goes_back_to_one_run(
     with pytest.raises(ConnectionResetError):
         attempt.complete({folder: spec}, settings, data_folder.parent)
     assert starts == [(sys.executable, sys.orig_argv)]
-    words = "out of memory on a shared GPU: asked for 2.00 GiB, 1.50 GiB free; waits for it alone"
+    words = "out of memory on a shared GPU: asked for 2.00 GiB, 1.50 GiB free; waits for one alone"
     assert capsys.readouterr().err == f"{run_id(spec)}: {words}\n"
     assert words in (folder / "log.txt").read_text()
     assert not (folder / store.MANIFEST).exists()
@@ -373,6 +423,29 @@ def test_out_of_memory_on_a_shared_gpu_goes_back_to_one_run(
     assert (row["status"], row["n_resumes"]) == ("completed", 1)
     training_run.train({tmp_path / "plain": spec}, tmp_path / "s", data_folder, quiet())
     assert same_tables(folder, tmp_path / "plain")
+
+
+def test_a_full_gpu_is_left_for_any_other(tmp_path, data_folder, pretend, full_at, monkeypatch):
+    """The command that starts again sees all GPUs that it had, though a series keeps its lease."""
+    zeros = torch.zeros
+    pretend(2)
+    runs = {tmp_path / "runs" / run_id(spec): spec for spec in (tiny(), tiny("relu"))}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    real_lease = devices.lease
+
+    @contextlib.contextmanager
+    def lease(*arguments):
+        with real_lease(*arguments) as place:
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-0"
+            monkeypatch.setattr(torch, "zeros", zeros)
+            place.device = torch.device("cpu")
+            yield place
+
+    monkeypatch.setattr(devices, "lease", lease)
+    full_at(5)
+    with pytest.raises(ConnectionResetError):
+        complete_each(runs, quiet(slots_per_gpu=2, device="cuda"), data_folder.parent)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
 
 
 def test_told_to_stop_a_run_without_memory_does_not_start_again(
@@ -416,6 +489,33 @@ def test_a_shared_gpu_without_room_for_cuda_is_no_failed_gpu(pretend, monkeypatc
     for slots, kind in ((2, Crowded), (1, devices.Unanswered)):
         with pytest.raises(kind), contextlib.ExitStack() as stack:
             hold(stack, leases.Slots(slots))
+
+
+def test_a_shared_gpu_that_is_full_before_a_later_run_is_no_failed_gpu(pretend, monkeypatch):
+    def full(*_, **__):
+        raise torch.cuda.OutOfMemoryError(FULL)
+
+    for slots, kind in ((2, Crowded), (1, devices.Unanswered)):
+        pretend(1)
+        with Warm() as warm:
+            warm.lease("cuda", leases.Slots(slots), lambda: True)
+            monkeypatch.setattr(torch, "zeros", full)
+            with pytest.raises(kind):
+                warm.lease("cuda", leases.Slots(slots), lambda: True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: out of memory",
+        "Triton Error [CUDA]: out of memory",
+        "backend='inductor' raised:\nOutOfMemoryError: CUDA out of memory. Tried to allocate ...",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_memory_runs_out_in_many_words(words):
+    assert is_memory(RuntimeError(words))
+    assert not is_memory(RuntimeError("CUDA error: an illegal memory access was encountered"))
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def lease(kind: str, slots: leases.Slots, stopping: Callable[[], bool]) -> Itera
 
     Every run sees its GPU alone, as cuda:0: compiled code is kept by device number, and so serves
     all GPUs. If Slurm gave this job one GPU, it is that one. Unanswered if the GPU has failed;
-    Crowded if a shared one is full.
+    Crowded if a shared one is full. Commands that start afterwards see what there was before.
     """
     names = gpus(kind)
     with leases.Lease() as place:
@@ -57,23 +57,32 @@ def lease(kind: str, slots: leases.Slots, stopping: Callable[[], bool]) -> Itera
                     raise Interrupted("stopped while waiting for a GPU")
                 time.sleep(PAUSE)
         name = place.gpu or names[0]
-        os.environ["CUDA_VISIBLE_DEVICES"] = name
-        try:
-            check_answers([other for other in names if other != name])
-        except Unanswered as fault:
-            if place.slots > 1 and fault.__context__ and is_memory(fault.__context__):
-                raise Crowded(fault.__context__) from None
-            raise
+        place.callback(_see, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        _see(name)
+        check_answers([other for other in names if other != name], place.slots)
         torch.set_num_threads(min(torch.get_num_threads(), host.cores()))
         place.device = torch.device("cuda", 0)
         yield place
 
 
-def check_answers(others: list[str]) -> None:
-    """Unanswered if the present GPU has failed: it may stay listed. others: to use instead."""
+def _see(gpus: str | None) -> None:
+    """Let CUDA see some GPUs, if it has not started by now; None: all."""
+    if gpus is None:
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+
+
+def check_answers(others: list[str], slots: int) -> None:
+    """Unanswered if the present GPU has failed: it may stay listed. others: to use instead.
+
+    Crowded if it is full and runs share it: `slots` at a time.
+    """
     try:
         torch.zeros(1, device="cuda").item()
     except RuntimeError as error:
+        if slots > 1 and is_memory(error):
+            raise Crowded(error) from None
         raise Unanswered(error, others) from None
 
 

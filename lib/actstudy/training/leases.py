@@ -53,12 +53,13 @@ class Lease(contextlib.ExitStack):
         """Hold a GPU alone or one of its slots; false if none is free by now: to be asked again.
 
         Who waits has the turn of its GPUs, so that those who come later, and want less of one, do
-        not take them for ever.
+        not take them for ever. Who wants one alone takes whatever is free.
         """
         places = []
-        for gpu in filter(self._has_turn, gpus):
+        for gpu in gpus:
             n = slots.on(gpu)
-            places += [(slot, gpu, n) for slot in range(n)]
+            if self._has_turn(gpu) or n == 1:
+                places += [(slot, gpu, n) for slot in range(n)]
         if slots.spread:
             places.sort(key=operator.itemgetter(0))
         for slot, gpu, n in places:
@@ -97,9 +98,11 @@ class Lease(contextlib.ExitStack):
 
     def share(self, slots: Slots) -> None:
         """Give back a GPU that was held alone but for one slot, if it may have several by now."""
-        if not self.gpu or self.slots > 1 or slots.on(self.gpu) == 1:
+        if not self.gpu or self.slots > 1:
             return
         self.slots = slots.on(self.gpu)
+        if self.slots == 1:
+            return
         # another may have it for a moment in between, and finds all parts locked
         fcntl.flock(self._lock, fcntl.LOCK_SH)
         for part in self._parts[host.GPU_PARTS // self.slots :]:

@@ -21,7 +21,7 @@ class Crowded(Exception):
     """Memory ran out on a GPU that runs share: the same command goes on once it has it alone."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(f"out of memory on a shared GPU: {memory(error)}; waits for it alone")
+        super().__init__(f"out of memory on a shared GPU: {memory(error)}; waits for one alone")
 
 
 class TimedOut(Exception):
@@ -34,7 +34,7 @@ NOT_THE_SPECS = (Interrupted, StudyError, Damaged, OSError)
 OUT_OF_MEMORY = (
     "DefaultCPUAllocator",
     "RESOURCE_EXHAUSTED",
-    "CUDA error: out of memory",
+    "out of memory",  # of CUDA, its driver, Triton, or torch in an error of a compiler
     "_STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
 )
 # of torch on a GPU and on a CPU, JAX (twice), TensorFlow

@@ -20,6 +20,7 @@ MOST_MEMORY = 0.9  # of a GPU's, by all runs on it
 MOST_BUSY = 1.2  # of the time, by all of them if each were alone: two that take 60% share a GPU
 PAUSE = 0.5  # seconds between two looks at a GPU
 ENOUGH = 3  # looks that say how much a run uses
+PATIENCE = 5  # seconds that the end of a run waits for a look
 
 
 def slots_for(busy: float, memory: float) -> int:
@@ -31,7 +32,7 @@ def slots_for(busy: float, memory: float) -> int:
 
 
 class Meter:
-    """What is used of a GPU while the block runs, asked in a thread."""
+    """What is used of a GPU while the block runs, asked in a thread: not known if a look fails."""
 
     def __init__(self, gpu: str) -> None:
         self._gpu = gpu
@@ -46,13 +47,16 @@ class Meter:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._thread.join()
+        self._thread.join(PATIENCE)
         self._seconds = time.monotonic() - self._started
 
     def _look(self) -> None:
         while not self._ended.wait(PAUSE):
-            usage = host.usage(self._gpu)
+            usage = None
+            with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+                usage = host.usage(self._gpu)
             if usage is None:
+                self._usages.clear()
                 return
             self._usages.append(usage)
 
@@ -61,7 +65,7 @@ class Meter:
 
         idle_seconds: in which the GPU waited for what is done once for all runs of a kind.
         """
-        if len(self._usages) < ENOUGH:
+        if self._thread.is_alive() or len(self._usages) < ENOUGH:
             return None
         mean = sum(usage.busy for usage in self._usages) / len(self._usages)
         rest = max(self._seconds - idle_seconds, PAUSE)

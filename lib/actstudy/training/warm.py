@@ -35,7 +35,8 @@ class Warm(contextlib.ExitStack):
         """The process's device, leased for its first run (`devices.lease`).
 
         A later run shares a GPU that the first one had alone if `slots` says so by then.
-        Unanswered, for a later run, if its GPU has failed since, or CUDA in this process.
+        Unanswered, for a later run, if its GPU has failed since, or CUDA in this process; Crowded
+        if it is shared and full.
         """
         from actstudy.training import devices
 
@@ -44,7 +45,9 @@ class Warm(contextlib.ExitStack):
             self._lease = self.enter_context(devices.lease(kind, slots, stopping))
         elif self._lease.device.type == "cuda":
             own = os.environ["CUDA_VISIBLE_DEVICES"]  # answers perhaps in another process
-            devices.check_answers([name for name in self._gpus if name != own] + [own])
+            devices.check_answers(
+                [name for name in self._gpus if name != own] + [own], self._lease.slots
+            )
             self._lease.share(slots)
         return self._lease
 
