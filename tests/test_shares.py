@@ -441,11 +441,15 @@ def test_a_full_gpu_is_left_for_any_other(tmp_path, data_folder, pretend, full_a
             place.device = torch.device("cpu")
             yield place
 
+    def execv(*_):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+        raise ConnectionResetError
+
     monkeypatch.setattr(devices, "lease", lease)
     full_at(5)
+    monkeypatch.setattr(os, "execv", execv)
     with pytest.raises(ConnectionResetError):
         complete_each(runs, quiet(slots_per_gpu=2, device="cuda"), data_folder.parent)
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
 
 
 def test_told_to_stop_a_run_without_memory_does_not_start_again(
