@@ -328,7 +328,8 @@ def test_the_end_of_a_run_says_nothing_of_its_kind(tmp_path, data_folder, on_gpu
 
 def test_a_look_that_hangs_delays_nothing(on_gpu, monkeypatch):
     """nvidia-smi waits for a driver that does not answer."""
-    began, answers = threading.Event(), threading.Event()
+    began = threading.Event()
+    answers = threading.Event()
 
     def usage(_):
         began.set()

@@ -204,8 +204,6 @@ def _train_and_publish(
         if signals.noted:
             return str(crowded)
         print(f"{next(iter(runs)).name}: {crowded}", file=sys.stderr)
-        if settings.warm:
-            settings.warm.close()  # the new start sees all GPUs again
     except devices.Unanswered as failed:
         if signals.noted or not failed.others:
             raise

@@ -112,6 +112,8 @@ def _crowded(training: Training, error: Exception) -> Crowded:
     training.share.go_alone(str(crowded))
     for folder in training.folders:
         Log(folder, quiet=True, tensorboard=False).line(f"{crowded}, as runs like it will")
+    if training.settings.warm:
+        training.settings.warm.close()  # the new start sees all GPUs again
     return crowded
 
 
