@@ -19,6 +19,7 @@ GRIDS = {  # a study of the search -> its task
     "vision_default": "vision",
     "cls_default": "cls",
     "cls_default_text": "cls",
+    "cls_default_more": "cls",
     "lm_default": "lm",
     "lm_default_text": "lm",
 }

@@ -164,6 +164,10 @@ WRONG = {
     "runtime=0": "runtime: got '0'; allowed",
     "runtime=-5": "runtime: got '-5'; allowed",
     "runtime=10 parsecs": "runtime: got '10 parsecs'; allowed",
+    "runtime=10ms": "runtime: got '10ms'; allowed",
+    "runtime=1-00:00:00": "runtime: got '1-00:00:00'; did you mean 1440? allowed",
+    "runtime=10:00:00": "runtime: got '10:00:00'; did you mean 600? allowed",
+    "runtime=90:30": "runtime: got '90:30'; did you mean 91? allowed",
     "mem_mb=4GB": "mem_mb: got '4GB'; did you mean 4000? allowed: a whole number of MB",
     "mem_mb=x": "mem_mb: got 'x'; allowed",
 }
@@ -208,3 +212,16 @@ def test_a_time_with_a_unit_is_in_minutes(sound):
     assert findings() == []
     write_profile({}, ["slurm_partition=gpu", "runtime=2d"])
     assert [check for check, _ in findings()] == ["time"]
+
+
+def test_a_time_that_the_partition_does_not_give_queues_no_job(sound):
+    """Before the first job, by snakemake itself."""
+    direct = pytest.importorskip("snakemake_executor_plugin_actstudy.direct")
+    plant(sound, "sinfo", """case "$*" in *%P*) echo 'gpu*';; *) echo 4:00:00;; esac""")
+    direct.check_time(["runtime=240", "slurm_partition=gpu"])
+    direct.check_time(["mem_mb=5"])
+    allowed = "allowed: up to 240 minutes, as the partition gpu gives"
+    with pytest.raises(Exception, match=f"got 600, .* {allowed}"):
+        direct.check_time(["runtime='10h'"])
+    plant(sound, "sinfo", "echo infinite")
+    direct.check_time(["runtime='10h'"])

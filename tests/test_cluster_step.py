@@ -136,6 +136,32 @@ def test_a_batch_script_holds_the_job(monkeypatch):
     assert json.load(io.StringIO(done.stdout))["command"] == f"set -euo pipefail;  {shellcmd}"
 
 
+def test_a_signal_before_the_step_listens_does_not_end_the_job(monkeypatch, tmp_path):
+    """It is lost there: Slurm kills whom it pre-empts later, and puts a killed one back."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nkill -TERM $$\necho alive\n")
+    python.chmod(0o755)
+    executor = direct.Executor.__new__(direct.Executor)
+    executor.workflow = workflow()
+    monkeypatch.setattr(direct.Executor, "get_python_executable", lambda _: str(python))
+    script = executor.format_job_exec(job())
+    done = subprocess.run(["bash"], input=script, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "alive\n")
+
+
+def test_a_folder_that_a_job_writes_anew_is_removed(tmp_path):
+    """As an output `directory()` of someone's own rule; of a link only the link."""
+    for name in ("old", "target"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "table").touch()
+    outputs = [str(tmp_path / name) for name in ("old", "link", "table", "missing")]
+    step.make_room(outputs, [str(tmp_path / "logs")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "target"]
+    assert (tmp_path / "target/file").is_file()
+
+
 def test_what_ends_is_noted(monkeypatch, tmp_path):
     """A lack of memory for the next try; logs of earlier tries go when one goes well."""
     monkeypatch.setattr(needs, "OUT_OF_MEMORY", Counter())

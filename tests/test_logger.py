@@ -226,6 +226,12 @@ def test_snakemake_has_the_option(tmp_path):
     assert {"planned", "started", "finished", "progress"} == {line["event"] for line in printed}
     (job,) = [line for line in printed if line["event"] == "finished"]
     assert (job["rule"], job["output"]) == ("one", ["x"])
+    done = subprocess.run(
+        [*command[:-1], "x/y"], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "actstudy: --logger-actstudy-lines: x/y: File exists; allowed: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 WORDS = ["/x/snakemake", "--profile", "profiles/slurm", "-j", "5", "--configfile", "config/a.yaml"]
@@ -320,8 +326,8 @@ def test_the_files_of_a_storage_are_named_from_the_folder_on():
     assert printed == f"snakemake {file} --default-storage-prefix s3://b/x"
 
 
-def test_a_line_of_json_names_a_file():
-    lines = Lines(Path("lines.json"))
+def test_a_line_of_json_names_a_file(tmp_path):
+    lines = Lines(tmp_path / "lines.json")
     record = logging.LogRecord("snakemake", logging.INFO, "", 1, "", (), None)
     job = {"jobid": 3, "rule_name": "series_a", "wildcards": {}}
     output = ["s3://b/x/results/runs/mlp/r1/sealed.zip (update, send to storage)"]

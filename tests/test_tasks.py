@@ -223,5 +223,6 @@ def test_a_reference_tries_no_weaker_strength_once_val_falls(
     assert fits == list(range(-4, n_fits - 4))
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(classification, "SLOW_SIZE", 11)
-    classification.logistic_regression("linear", x, x)
+    assert classification.logistic_regression("linear", x, x)["val"] == accuracies[1]
+    assert fits[n_fits:] == [-4, -3]  # of three examples a standard error is more than any gain
     assert capsys.readouterr().err.startswith("linear: 3 x 4, C = 1e-4\nlinear: 3 x 4, C = 1e-3\n")

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Executor(slurm.Executor):
                 "actstudy-array-jobs: got some rules; allowed: leave it out: the signal before the "
                 "end of their time does not reach the tasks of an array"
             )
+        check_time(getattr(self.workflow.resource_settings.default_resources, "args", []))
         self.workflow.executor_settings.pass_command_as_script = True
         results = Path(self.workflow.globals["RESULTS"])
         self.run_uuid = queue.job_name(results, self.run_uuid)
@@ -61,7 +62,8 @@ class Executor(slurm.Executor):
         if not content or len(content) > MAX_SCRIPT:
             return str(super().format_job_exec(job))
         python = shlex.quote(self.get_python_executable())
-        return f"exec {python} -m actstudy.cluster.step <<'{END}'\n{content}\n{END}"
+        # until the step listens: a signal that is lost there is followed by a kill, or by none
+        return f"trap '' TERM; exec {python} -m actstudy.cluster.step <<'{END}'\n{content}\n{END}"
 
     async def check_active_jobs(self, active_jobs: Any) -> AsyncIterator[Any]:
         """The jobs that have not ended; the plug-in would ask ever later, up to 3 minutes."""
@@ -86,6 +88,19 @@ class Executor(slurm.Executor):
 
             needs.note_out_of_memory(map(str, job_info.job.output))
         super().report_job_error(job_info, msg, **kwargs)
+
+
+def check_time(words: Iterable[str]) -> None:
+    """WorkflowError if the time that all jobs ask for is more than their partition gives.
+
+    words: `default-resources`, as `name=value`.
+    """
+    from actstudy.cluster import offers, profile  # late, as above
+
+    resources = profile.pairs(words)
+    time = profile.whole("runtime", resources.get("runtime", ""))
+    if why := offers.too_long(resources.get("slurm_partition", ""), time):
+        raise WorkflowError(f"default-resources: runtime: {why}")
 
 
 def is_plain(job: Any) -> bool:

@@ -6,6 +6,7 @@ failed (`job`, `rule`, `wildcards`, `output`, and at the end `seconds`; of a fai
 """
 
 import json
+import sys
 import time
 from datetime import UTC, datetime
 from logging import LogRecord
@@ -21,7 +22,13 @@ class Lines:
     """Adds events to a file; lines of an earlier start stay in it."""
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        """SystemExit, with one line, if the file cannot be written."""
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.open("a").close()
+        except OSError as error:
+            allowed = "allowed: a file that this user may write"
+            sys.exit(f"actstudy: --logger-actstudy-lines: {file}: {error.strerror}; {allowed}")
         self._file = file
         self._jobs: dict[int, dict[str, Any]] = {}  # those that have started
         self._starts: dict[int, float] = {}

@@ -168,13 +168,6 @@ class Storm:
         ballast.unlink()
         return True
 
-    def hurry(self) -> None:
-        """Slurm lets a job that it puts back wait for two minutes: here it need not."""
-        for job in self.slurm.ask("squeue", "-h", "-t", "PD", "-o", "%i|%r").split():
-            number, _, reason = job.partition("|")
-            if reason in ("BeginTime", "None"):
-                self.slurm.ask("scontrol", "update", f"JobId={number}", "StartTime=now")
-
     def run(self, faults: int, until: float) -> None:
         """One study to its end, with faults as long as some are left and there is time."""
         self.start()
@@ -184,7 +177,7 @@ class Storm:
             end = time.monotonic() + self.rng.uniform(*SPAN)
             while time.monotonic() < end and self.driver.poll() is None:
                 time.sleep(0.5)
-                self.hurry()
+                self.slurm.hurry()
             if self.driver.poll() == 0:
                 return
             if self.driver.poll() is not None:

@@ -30,11 +30,12 @@ tasks: {{mlp: {{}}}}
 """
 SHORT = """
 seeds: {seeds}
-runs_per_job: 20
+runs_per_job: {per_job}
 defaults: {{width: 16, epochs: {epochs}, batch_size: 100, warmup: 0, dropout: 0.0}}
 axes: {{activation: [relu, tanh, gelu, silu, elu, selu, mish, celu, sigmoid, softplus]}}
 tasks: {{mlp: {{}}}}
 """
+MANY = 1000  # runs of which a study decides itself how many share a job
 DEFAULTS = ["slurm_partition=gpu", "mem_mb=2000"]
 SIGNAL = "slurm_extra='--signal=TERM@60 --open-mode=append'"
 
@@ -111,7 +112,9 @@ def main() -> int:
             print("\n".join([row, *wrong]), flush=True)
             status = int(bool(wrong))
     if arguments.runs:
-        text = SHORT.format(seeds=arguments.runs // 10, epochs=arguments.short_epochs)
+        per_job = "auto" if arguments.runs >= MANY else 20
+        seeds = arguments.runs // 10
+        text = SHORT.format(seeds=seeds, epochs=arguments.short_epochs, per_job=per_job)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             clone, _ = prepare(Path(name).resolve(), text, calmly=False)
             for rule in ("train", "packs"):  # checkpoints as often as people have them

@@ -61,16 +61,24 @@ def partition(profile: Profile) -> Iterator[Finding]:
         allowed = f"allowed: {', '.join(have)}" if have else "no partition has any"
         got = profile.partition or "Slurm's default partition"
         yield Finding("partition", f"{where}: got {got!r}, which has no GPU; {allowed}")
-    name = profile.partition or _default_partition()
-    limit = minutes((slurm.ask("sinfo", "-h", "-p", name, "-o", "%l") or "").strip())
     time = profile.resources.get("runtime", "")
-    if limit is not None and time.isdecimal() and int(time) > limit:
-        runtime = f"{profile.file}: default-resources: runtime"
-        yield Finding(
-            "time",
-            f"{runtime}: got {time}, with which a job waits for ever; allowed: up to {limit} "
-            f"minutes, as the partition {name} gives",
-        )
+    if why := too_long(profile.partition, int(time) if time.isdecimal() else 0):
+        yield Finding("time", f"{profile.file}: default-resources: runtime: {why}")
+
+
+def too_long(partition_name: str, time: int) -> str:
+    """Why no job that asks for so many minutes starts in a partition; empty if one may.
+
+    partition_name: empty for Slurm's default one.
+    """
+    name = partition_name or _default_partition()
+    limit = minutes((slurm.ask("sinfo", "-h", "-p", name, "-o", "%l") or "").strip())
+    if limit is None or time <= limit:
+        return ""
+    return (
+        f"got {time}, with which a job waits for ever; allowed: up to {limit} minutes, as the "
+        f"partition {name} gives"
+    )
 
 
 def _default_partition() -> str:

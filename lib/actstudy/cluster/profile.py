@@ -16,9 +16,15 @@ ALLOWED = {
     "runtime": "minutes, at least 1, or a time such as 10h",
     "mem_mb": "MB, at least 1",
 }
-UNITS = {  # by the first letter of their names, in what ALLOWED says
-    "runtime": {"s": 1 / 60, "m": 1, "h": 60, "d": 24 * 60, "w": 7 * 24 * 60},
-    "mem_mb": {"k": 1e-3, "m": 1, "g": 1e3, "t": 1e6},
+UNITS = {  # in what ALLOWED says: its names -> their size; times as Snakemake reads them
+    "runtime": {
+        "s sec secs second seconds": 1 / 60,
+        "m min mins minute minutes": 1,
+        "h hour hours": 60,
+        "d day days": 24 * 60,
+        "w week weeks": 7 * 24 * 60,
+    },
+    "mem_mb": {"k kb kib": 1e-3, "m mb mib": 1, "g gb gib": 1e3, "t tb tib": 1e6},
 }
 
 
@@ -77,10 +83,15 @@ def read(folder: Path, wants_gpu: bool = True) -> Profile:
     check(words, f"{file}: default-resources")
     for word in _words(settings.get("set-resources")):
         check([word.partition(":")[2]], f"{file}: set-resources: {word.partition(':')[0]}")
-    resources = dict(map(_pair, words))
+    resources = pairs(words)
     if "runtime" in resources:
         resources["runtime"] = str(whole("runtime", resources["runtime"]))
     return Profile(file, settings, resources, wants_gpu)
+
+
+def pairs(words: Iterable[str]) -> dict[str, str]:
+    """Resources by name, of words `name=value`."""
+    return dict(map(_pair, words))
 
 
 def _pair(word: str) -> tuple[str, str]:
@@ -93,7 +104,7 @@ def check(words: Iterable[str], where: str) -> None:
     """StudyError if a time or a memory among resources `name=value` is no number above 0."""
     for name, value in map(_pair, words):
         if name in ALLOWED and not whole(name, value):
-            size = amount(name, value)
+            size = amount(name, value) or _of_slurm(name, value)
             hint = f"did you mean {size}? " if size else ""
             raise StudyError(
                 f"{where}: {name}: got {value!r}; {hint}allowed: a whole number of {ALLOWED[name]}"
@@ -110,9 +121,22 @@ def whole(name: str, value: str) -> int:
 
 def amount(name: str, value: str) -> int:
     """A number with a unit, such as 10h, in minutes or MB, rounded up; 0 if it is none."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) *([A-Za-z])[a-z]*", value, re.I)
-    unit = UNITS[name].get(match[2].lower()) if match else None
-    return math.ceil(float(match[1]) * unit) if match and unit else 0
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *([A-Za-z]+)", value)
+    if not match:
+        return 0
+    sizes = [size for names, size in UNITS[name].items() if match[2].lower() in names.split()]
+    return math.ceil(float(match[1]) * sum(sizes))
+
+
+def _of_slurm(name: str, value: str) -> int:
+    """The minutes of a time as Slurm writes it, such as 1-00:00:00 or 10:00:00; 0 if it is none."""
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d\d))?(?::(\d\d))?", value)
+    if name != "runtime" or not match or value.isdecimal():
+        return 0
+    days, first, second, third = (int(part or 0) for part in match.groups())
+    if match[1] is None and match[4] is None:  # minutes and seconds
+        return first + (second > 0)
+    return 60 * (24 * days + first) + second + (third > 0)
 
 
 def check_resources(settings: Any, words: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ its command with the job's CPUs and GPU. Imports little: a signal is passed on f
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,8 +94,11 @@ def absent(files: Sequence[str], patience: float) -> str:
 
 def make_room(outputs: Sequence[str], folders: Sequence[str]) -> None:
     """Remove what a job writes anew, and make the folders that it writes to."""
-    for file in outputs:
-        Path(file).unlink(missing_ok=True)
+    for path in map(Path, outputs):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     for folder in folders:
         Path(folder).mkdir(parents=True, exist_ok=True)
 

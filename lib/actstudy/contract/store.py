@@ -4,16 +4,17 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actstudy.contract import faults, invocation, manifests
+from actstudy.contract import faults, invocation, leftovers, manifests
 from actstudy.contract.locks import HOST, naming
 from actstudy.contract.manifests import TABLES
 from actstudy.contract.spec import RunSpec, run_id
@@ -40,42 +41,51 @@ def run_folder(spec: RunSpec, root: Path = RUNS) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A draft in the same folder; on leaving it is flushed to disk and renamed to `path`."""
-    _make_folder(path.parent)
-    draft = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
+def replacing(path: Path, lasts: bool = True) -> Iterator[Path]:
+    """A draft in the same folder; on leaving it is flushed to disk and renamed to `path`.
+
+    lasts: whether it has to outlive a crash of the machine; else nothing is flushed.
+    """
+    with _drafts([path], lasts) as (draft,), naming(path):
+        faults.reach(path, "draft")
+        yield draft
+        faults.reach(path, "fsync")
+
+
+def write_all(writers: Mapping[Path, Callable[[Path], object]]) -> None:
+    """Writes files of one folder by rename, in their order; a writer gets the path of its draft.
+
+    They are flushed at the same time, which takes a disk about as long as one of them.
+    """
+    with _drafts(list(writers)) as drafts:
+        for draft, (path, write) in zip(drafts, writers.items(), strict=True):
+            with naming(path):
+                faults.reach(path, "draft")
+                write(draft)
+                faults.reach(path, "fsync")
+
+
+@contextlib.contextmanager
+def _drafts(paths: Sequence[Path], lasts: bool = True) -> Iterator[list[Path]]:
+    """Drafts of files of one folder; on leaving all are flushed, then renamed in their order."""
+    _make_folder(paths[0].parent)
+    drafts = [path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp") for path in paths]
     try:
-        with naming(path):
-            faults.reach(path, "draft")
-            yield draft
-            faults.reach(path, "fsync")
-            flush(draft)
-        faults.reach(path, "rename")
-        draft.rename(path)
+        yield drafts
+        if lasts:
+            with ThreadPoolExecutor(len(drafts)) as pool:
+                list(pool.map(flush, drafts))
+        for path, draft in zip(paths, drafts, strict=True):
+            faults.reach(path, "rename")
+            draft.rename(path)
     finally:
-        draft.unlink(missing_ok=True)
-    faults.reach(path, "folder")
-    flush(path.parent)
-    _remove_dead_drafts(path)
-
-
-def _remove_dead_drafts(path: Path) -> None:
-    """Removes drafts of a file whose writers, on this host, have died: few files have a lock."""
-    pattern = re.escape(f".{path.name}.{HOST}.") + r"(\d+)\.tmp"
-    for draft in path.parent.glob(".*.tmp"):
-        writer = re.fullmatch(pattern, draft.name)
-        if writer and not _is_alive(int(writer[1])):
+        for draft in drafts:
             draft.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        pass
-    return True
+    for path in paths:
+        leftovers.remove_dead_drafts(path)
+        faults.reach(path, "folder")
+    if lasts:
+        flush(paths[0].parent)
 
 
 def _make_folder(folder: Path) -> None:
@@ -142,12 +152,10 @@ def seal(run: Path, tables: dict[str, pa.Table]) -> None:
     After this a crash cannot lose the run.
     """
     final = run / "checkpoints" / "final"
-    checksums = {}
-    for name, table in tables.items():
-        path = final / f"{name}.parquet"
-        with replacing(path) as draft:
-            pq.write_table(table, draft, write_page_checksum=True)
-        checksums[path.name] = sha256(path)
+    files = {final / f"{name}.parquet": table for name, table in tables.items()}
+    write = partial(pq.write_table, write_page_checksum=True)
+    write_all({path: partial(write, table) for path, table in files.items()})
+    checksums = {path.name: sha256(path) for path in files}
     write_json(final / MANIFEST, manifests.written(checksums, tables["runs"], final))
 
 
@@ -163,11 +171,14 @@ def publish(run: Path) -> None:
     disk = manifests.disk(read_note(final / MANIFEST, {}))
     for leftover in (run / "checkpoints").glob("step-*"):
         leftover.unlink(missing_ok=True)
-    for name in FILES:
-        with replacing(run / name) as draft:
-            shutil.copyfile(final / name, draft)
-            if name in disk:
-                os.utime(draft, ns=(disk[name][1], disk[name][1]))
+
+    def copy(name: str, draft: Path) -> None:
+        shutil.copyfile(final / name, draft)
+        if name in disk:
+            os.utime(draft, ns=(disk[name][1], disk[name][1]))
+
+    write_all({run / name: partial(copy, name) for name in TABLES})
+    write_all({run / MANIFEST: partial(copy, MANIFEST)})
 
 
 def verify(folder: Path) -> None:

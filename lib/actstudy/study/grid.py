@@ -33,7 +33,7 @@ class PlannedRun:
         """The run's id, which names its folder."""
         return run_id(self.spec)
 
-    @property
+    @functools.cached_property
     def task(self) -> str:
         """The task's name on pages, in tables and in names of folders."""
         return self.spec.task_name
@@ -87,11 +87,13 @@ def cells(runs: Iterable[PlannedRun]) -> Iterator[tuple[PlannedRun, list[Planned
 
 def _differ_in_seed(spec: RunSpec, other: RunSpec) -> bool:
     """Whether two runs are written alike but for their seeds: 1, 1.0 and true are equal only."""
-    return all(map(_alike, OF_CELL(spec), OF_CELL(other)))
-
-
-def _alike(value: Any, other: Any) -> bool:
-    return value is other or (value == other and repr(value) == repr(other))
+    ones = OF_CELL(spec)
+    others = OF_CELL(other)
+    if ones != others:
+        return False
+    differ = map(operator.is_not, ones, others)  # in C, as most values are the same object
+    pairs = itertools.compress(zip(ones, others, strict=True), differ)
+    return all(repr(first) == repr(second) for first, second in pairs)
 
 
 def value_label(axis: str, value: Any, names: Mapping[str, str]) -> str:
@@ -149,12 +151,13 @@ def expand(
             level_value = value_label(compare, entries[compare][compare], names)
         else:
             level = level_value = value_label(compare, base.get(compare), names)
+        values = layered(base, *combination)
+        if values["model"]:
+            values = own_fields.fitted(values, stated, layered(*combination), models)
+        fields = _uniform(values)
         for seed in seeds:
-            values = layered(base, *combination, {"seed": seed})
-            if values["model"]:
-                crossed_fields = layered(*combination)
-                values = own_fields.fitted(values, stated, crossed_fields, models)
-            runs.append(PlannedRun(RunSpec(**_uniform(values)), level, level_value, places))
+            spec = RunSpec(**{**fields, "seed": seed})
+            runs.append(PlannedRun(spec, level, level_value, places))
     return runs
 
 

@@ -1,6 +1,5 @@
 """From a validated study file to its tasks: each one's plan and all runs it may ask for."""
 
-import dataclasses
 import itertools
 import json
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.layers import layered
 from actstudy.contract.plan import RECIPE, RECIPE_AXES, TRIALS, TaskPlan
-from actstudy.contract.spec import data_name, names_in
+from actstudy.contract.spec import RunSpec, data_name, names_in
 from actstudy.study import checks, data_checks, inspection, looks, own_fields
 from actstudy.study.config import (
     RunFields,
@@ -131,7 +130,7 @@ def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[Plan
         if not draft.keeps_warmup:
             cell = short_warmup(cell, least_steps_per_epoch)
         for run in of_cell:
-            spec = dataclasses.replace(cell, seed=run.spec.seed)
+            spec = RunSpec(**{**vars(cell), "seed": run.spec.seed})  # `replace` takes five times
             planned.append(PlannedRun(spec, run.level, run.level_value, run.places))
     return planned
 

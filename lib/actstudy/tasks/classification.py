@@ -106,7 +106,8 @@ def logistic_regression(
 ) -> dict[str, Any]:
     """Multinomial logistic regression as a reference, L2 strength selected on val.
 
-    Strengths from the strongest on, until val falls: the weaker a strength, the longer its fit.
+    Strengths from the strongest on, until val falls; of large data, of which a weak strength would
+    take longer than a study, until it gains less than its standard error.
     Fits are in float64 and end at the optimum, so that the scores do not depend on rounding: in
     float32, to sklearn's default tolerance, they changed with the number of threads. L-BFGS reaches
     such an optimum later than Newton's method does (docs/faults.md).
@@ -117,20 +118,23 @@ def logistic_regression(
 
     inputs = {split: part.astype(np.float64) for split, part in inputs.items()}
     x = inputs["train"]
+    is_large = x.size > SLOW_SIZE
     fits = []
-    accuracies: list[float] = []
+    best_accuracy = -math.inf
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # also of fits that are not selected
         for power in POWERS:
-            if x.size > SLOW_SIZE:
+            if is_large:
                 print(f"{name}: {x.shape[0]:,} x {x.shape[1]:,}, C = 1e{power}", file=sys.stderr)
             model = LogisticRegression(
                 C=10.0**power, solver="newton-cg", tol=TOLERANCE, max_iter=MAX_ITERATIONS
             )
             fits.append(model.fit(x, labels["train"]))
-            accuracies.append(model.score(inputs["val"], labels["val"]))
-            if accuracies[-1] < max(accuracies):
+            accuracy = model.score(inputs["val"], labels["val"])
+            gain = accuracy - best_accuracy
+            if gain < is_large * math.sqrt(accuracy * (1 - accuracy) / len(labels["val"])):
                 break
+            best_accuracy = accuracy
     best, scores = best_on_val(fits, inputs, labels)
     suffix = "" if best.n_iter_.max() < MAX_ITERATIONS else " (not converged)"
     return {"name": f"{name}{suffix}", **scores}

@@ -28,10 +28,13 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
     """
     content = io.BytesIO()
     torch.save(state, content)
-    with store.replacing(path) as draft:
-        draft.write_bytes(content.getbuffer())
-    with store.replacing(path.with_suffix(".sha256")) as draft:
-        draft.write_text(hashlib.sha256(content.getbuffer()).hexdigest())
+    digest = hashlib.sha256(content.getbuffer()).hexdigest()
+    store.write_all(
+        {
+            path: lambda draft: draft.write_bytes(content.getbuffer()),
+            path.with_suffix(".sha256"): lambda draft: draft.write_text(digest),
+        }
+    )
 
 
 def read(path: Path, device: torch.device) -> dict[str, Any]:

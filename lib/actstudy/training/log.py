@@ -75,7 +75,8 @@ class Log:
                 "train_seconds": train_seconds,
                 "seconds_left": left,
             }
-            store.write_json(self._progress_file, content)
+            with store.replacing(self._progress_file, lasts=False) as draft:
+                draft.write_text(store.json_text(content), encoding="utf-8")
 
     def mirror(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Hand rows of the `curves` table to TensorBoard if it is on."""

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,20 @@ def code_of_process(package: Path = PACKAGE) -> dict[str, Any]:
 
     A later run of the process trains by what was imported for the first one.
     """
-    stats = [(path, path.stat()) for path in sorted(package.rglob("*.py"))]
-    return dict(_code_of(package, tuple((path, s.st_size, s.st_mtime_ns) for path, s in stats)))
+    return dict(_code_of(package, tuple(sorted(_stamps(package)))))
+
+
+def _stamps(package: Path) -> Iterator[tuple[str, int, int]]:
+    """Path, size and time of each Python file; pathlib would take five times as long."""
+    for folder, _, names in os.walk(package):
+        for name in names:
+            if name.endswith(".py"):
+                status = os.stat(f"{folder}/{name}")  # noqa: PTH116
+                yield f"{folder}/{name}", status.st_size, status.st_mtime_ns
 
 
 @functools.lru_cache(maxsize=1)
-def _code_of(package: Path, _stamps: tuple[tuple[Path, int, int], ...]) -> dict[str, Any]:
+def _code_of(package: Path, _stamps: tuple[tuple[str, int, int], ...]) -> dict[str, Any]:
     return code(package)
 
 
