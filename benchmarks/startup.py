@@ -30,18 +30,18 @@ import importlib
 from pathlib import Path
 from actstudy.data import prepared
 from actstudy.contract import spec
-from actstudy.training import devices
+from actstudy.training import devices, leases
 from actstudy.training.batches import batches
 from actstudy.training.settings import Settings
 from actstudy.training.wiring import make_job
 one = spec.from_json(sys.argv[1])
 importlib.import_module(f"actstudy.tasks.{one.task}")
 marks["import actstudy"] = time.time()
-with devices.lease("auto", 1, lambda: True) as device:
+with devices.lease("auto", leases.Slots(), lambda: True) as lease:
     marks["GPU"] = time.time()
     data = prepared.load(Path("results/data") / spec.data_name(one))
     marks["checksums of the data"] = time.time()
-    job = make_job(one, Path(sys.argv[2]), data, device, Settings(quiet=True))
+    job = make_job(one, Path(sys.argv[2]), data, lease.device, Settings(quiet=True))
     marks["model and data to the device"] = time.time()
     steps = batches(job, 0)
     for name in ("first step", "second step", "third step"):
@@ -49,7 +49,7 @@ with devices.lease("auto", 1, lambda: True) as device:
         marks[name] = time.time()
 names = list(marks)
 seconds = {b: marks[b] - marks[a] for a, b in zip(names, names[1:])}
-print(json.dumps({**seconds, "device": devices.describe(device)}))
+print(json.dumps({**seconds, "device": devices.describe(lease.device)}))
 """
 
 

@@ -45,7 +45,7 @@ from actstudy.nets.packed import PackedMLP
 from actstudy.nets.towers import Embedded
 from actstudy.study import packs
 from actstudy.tasks import contrastive, retrieval
-from actstudy.training import devices, outcome, pack_kernel, seat
+from actstudy.training import devices, leases, outcome, pack_kernel, seat
 from actstudy.training.cuda_graphs import Replay
 from actstudy.training.in_turn import complete_each
 
@@ -63,7 +63,7 @@ def company_on_the_gpu(tmp_path, monkeypatch):
     """Runs of other workers are neither waited for, as `stop_after` counts each second of that, nor
     expected to leave.
     """
-    monkeypatch.setattr(devices, "LEASES", tmp_path / "leases")
+    monkeypatch.setattr(leases, "LEASES", tmp_path / "leases")
     monkeypatch.setattr(devices, "SETTLING", 1)
 
 

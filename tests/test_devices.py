@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from pretended import PRETENDED, pretender
 from runs import quiet, run_row, tiny
 
 from actstudy.analysis.page import compute_tables
@@ -22,43 +23,21 @@ from actstudy.commands.cli import main
 from actstudy.contract import host
 from actstudy.contract.errors import StudyError
 from actstudy.losses import inputs
-from actstudy.training import devices
+from actstudy.training import devices, leases
 from actstudy.training.outcome import Interrupted
 from actstudy.training.tables import accounting
 from actstudy.training.wiring import make_job
 
-PRETENDED = """
-import pathlib, types, torch
-from actstudy.contract import host
-from actstudy.training import devices
-def pretend(n, folder):
-    devices.LEASES, torch.version.cuda = pathlib.Path(folder, "leases"), "13.0"
-    host.gpus = lambda: [f"GPU-{index}" for index in range(n)]
-    torch.zeros = lambda size, device: types.SimpleNamespace(item=lambda: 0.0)
-"""
-
 
 @pytest.fixture
 def pretend(tmp_path, monkeypatch):
-    """`pretend(n)`: this host has n GPUs."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    for place, name in (
-        (devices, "LEASES"),
-        (torch.version, "cuda"),
-        (host, "gpus"),
-        (torch, "zeros"),
-    ):
-        monkeypatch.setattr(place, name, getattr(place, name))
-    made = types.ModuleType("pretended")
-    exec(PRETENDED, made.__dict__)
-    return lambda n: made.pretend(n, str(tmp_path))
+    return pretender(tmp_path, monkeypatch)
 
 
 def leased(stack, slots=1):
     """The GPU of a new lease; the run itself sees it as the only one."""
-    assert stack.enter_context(devices.lease("cuda", slots, lambda: True)) == torch.device(
-        "cuda", 0
-    )
+    lease = stack.enter_context(devices.lease("cuda", leases.Slots(slots), lambda: True))
+    assert lease.device == torch.device("cuda", 0)
     return int(os.environ["CUDA_VISIBLE_DEVICES"].removeprefix("GPU-"))
 
 
@@ -88,7 +67,7 @@ def test_a_killed_process_frees_its_gpu(pretend, tmp_path):
         PRETENDED
         + f"""
 pretend(1, {str(tmp_path)!r})
-with devices.lease("cuda", 1, lambda: True):
+with devices.lease("cuda", leases.Slots(), lambda: True):
     print("held", flush=True)
     input()
 """
@@ -175,8 +154,8 @@ def test_slurms_choice_is_left_alone(pretend, monkeypatch):
 def test_no_gpu_means_cpu_unless_one_is_asked_for():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with devices.lease("auto", 1, lambda: True) as device:
-        assert device.type == "cpu"
+    with devices.lease("auto", leases.Slots(), lambda: True) as lease:
+        assert lease.device.type == "cpu"
     with (
         pytest.raises(StudyError, match="got 'cuda', but there is no GPU"),
         contextlib.ExitStack() as stack,
@@ -238,7 +217,7 @@ def test_a_lease_holds_for_all_users(pretend, monkeypatch, other_user):
     with tempfile.TemporaryDirectory() as shared:
         Path(shared).chmod(0o777)
         pretend(1)
-        monkeypatch.setattr(devices, "LEASES", Path(shared, "leases"))
+        monkeypatch.setattr(leases, "LEASES", Path(shared, "leases"))
         before = os.umask(0o077)
         try:
             with contextlib.ExitStack() as stack:
@@ -267,9 +246,9 @@ def test_folder_and_files_are_open_to_all_from_the_start(pretend, monkeypatch):
         assert os.umask(0o077) == 0o077
     finally:
         os.umask(before)
-    for name in ("GPU-0", "GPU-0-0"):
-        assert stat.S_IMODE((devices.LEASES / name).stat().st_mode) == 0o644
-    assert stat.S_IMODE(devices.LEASES.stat().st_mode) == 0o1777
+    for name in ("GPU-0", "GPU-0-0", "GPU-0-7"):
+        assert stat.S_IMODE((leases.LEASES / name).stat().st_mode) == 0o644
+    assert stat.S_IMODE(leases.LEASES.stat().st_mode) == 0o1777
 
 
 def test_a_cleaner_finds_the_folder_locked_and_its_files_new(pretend):
@@ -277,14 +256,14 @@ def test_a_cleaner_finds_the_folder_locked_and_its_files_new(pretend):
     pretend(1)
     with contextlib.ExitStack() as stack:
         leased(stack)
-    for file in devices.LEASES.iterdir():
+    for file in leases.LEASES.iterdir():
         os.utime(file, (0, 0))
     with contextlib.ExitStack() as stack:
         leased(stack)
-        cleaner = os.open(devices.LEASES, os.O_RDONLY)
+        cleaner = os.open(leases.LEASES, os.O_RDONLY)
         with pytest.raises(BlockingIOError):
             fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for file in devices.LEASES.iterdir():
+        for file in leases.LEASES.iterdir():
             assert file.stat().st_mtime > 1e9
     fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(cleaner)
@@ -296,16 +275,17 @@ def test_a_lease_file_removed_before_it_is_locked_is_opened_again(pretend, monke
     flock = fcntl.flock
 
     def removed_first(descriptor, lock):
-        monkeypatch.setattr(fcntl, "flock", flock)
-        (devices.LEASES / "GPU-0").unlink()
-        if replaced:
-            (devices.LEASES / "GPU-0").touch()
+        if (leases.LEASES / "GPU-0").exists():
+            monkeypatch.setattr(fcntl, "flock", flock)
+            (leases.LEASES / "GPU-0").unlink()
+            if replaced:
+                (leases.LEASES / "GPU-0").touch()
         flock(descriptor, lock)
 
     monkeypatch.setattr(fcntl, "flock", removed_first)
     with contextlib.ExitStack() as stack:
         assert leased(stack) == 0
-        with (devices.LEASES / "GPU-0").open() as other, pytest.raises(BlockingIOError):
+        with (leases.LEASES / "GPU-0").open() as other, pytest.raises(BlockingIOError):
             flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -317,28 +297,28 @@ def test_without_a_shared_folder_a_user_has_one_of_its_own(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     if kind == "a link":
         (tmp_path / "elsewhere").mkdir()
-        devices.LEASES.symlink_to(tmp_path / "elsewhere")
+        leases.LEASES.symlink_to(tmp_path / "elsewhere")
     elif kind == "a file":
-        devices.LEASES.touch()
+        leases.LEASES.touch()
     else:
-        monkeypatch.setattr(devices, "LEASES", Path("/proc/leases"))
+        monkeypatch.setattr(leases, "LEASES", Path("/proc/leases"))
     with contextlib.ExitStack() as stack:
         assert leased(stack) == 0
         with pytest.raises(Interrupted):
             leased(stack)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith(f"device: {devices.LEASES} cannot be used (")
+    assert lines[0].startswith(f"device: {leases.LEASES} cannot be used (")
     names = [path.name for path in (tmp_path / f"actstudy-gpus-{os.getuid()}").iterdir()]
-    assert sorted(names) == ["GPU-0", "GPU-0-0"]
+    assert sorted(names) == ["GPU-0", *(f"GPU-0-{part}" for part in range(8)), "GPU-0-next"]
 
 
 def test_older_names_of_mig_devices_are_leased(pretend):
     pretend(0)
     host.gpus = lambda: ["MIG-GPU-5c3/1/0"]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(devices.lease("cuda", 1, lambda: True))
-        assert (devices.LEASES / "MIG-GPU-5c3_1_0").is_file()
+        stack.enter_context(devices.lease("cuda", leases.Slots(), lambda: True))
+        assert (leases.LEASES / "MIG-GPU-5c3_1_0").is_file()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,21 @@ def test_kernels_that_do_not_work_on_a_gpu_are_refused_in_a_line(monkeypatch):
     assert kernels.refusal.__wrapped__(6, 30000) == "ValueError: no such instruction"
 
 
+@pytest.mark.parametrize(
+    "words", ["CUDA out of memory. Tried", "Triton Error [CUDA]: out of memory"]
+)
+def test_memory_that_other_runs_take_is_no_reason_for_other_bits(monkeypatch, words):
+    from actstudy.nets import attention_kernel
+
+    def full(*_):
+        raise RuntimeError(words)
+
+    monkeypatch.setattr(attention_kernel, "forward", full)
+    monkeypatch.setattr(torch, "zeros", lambda *_, **__: torch.ones(1))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        kernels.refusal.__wrapped__(6, 30000)
+
+
 def test_runs_with_kernels_are_others_than_before_and_no_other_run_is():
     def planned(task="lm", **fields):
         fields = {"activation": "gelu", "engine": "compiled", "precision": "bf16", **fields}

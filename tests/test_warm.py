@@ -19,7 +19,7 @@ from actstudy.contract.spec import data_name, run_id
 from actstudy.data import prepared
 from actstudy.nets import activations
 from actstudy.study import packs, series
-from actstudy.training import devices, outcome, seat, wiring
+from actstudy.training import devices, leases, outcome, seat, wiring
 from actstudy.training import run as training_run
 from actstudy.training.attempt import complete
 from actstudy.training.in_turn import complete_each
@@ -312,7 +312,7 @@ def test_a_device_is_leased_once_and_given_back_at_the_end(tmp_path, data_folder
     @contextlib.contextmanager
     def lease(*_):
         events.append("leased")
-        yield CPU
+        yield leases.Lease()
         events.append("free")
 
     def publish_all(training):
@@ -334,11 +334,13 @@ def test_a_gpu_that_fails_between_two_runs_is_asked_again_by_another_process(mon
         raise RuntimeError("an illegal memory access")
 
     monkeypatch.setattr(devices, "gpus", lambda _: ["GPU-0", "GPU-1"])
-    monkeypatch.setattr(devices, "lease", lambda *_: contextlib.nullcontext(torch.device("cuda")))
+    lease = leases.Lease()
+    lease.device = torch.device("cuda")
+    monkeypatch.setattr(devices, "lease", lambda *_: lease)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-0")
     with Warm() as warm:
-        assert warm.device("cuda", 1, lambda: False).type == "cuda"
+        assert warm.lease("cuda", leases.Slots(), lambda: False) is lease
         monkeypatch.setattr(torch, "zeros", fail)
         with pytest.raises(devices.Unanswered, match="illegal memory access") as failed:
-            warm.device("cuda", 1, lambda: False)
+            warm.lease("cuda", leases.Slots(), lambda: False)
     assert failed.value.others == ["GPU-1", "GPU-0"]

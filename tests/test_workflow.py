@@ -306,9 +306,14 @@ def test_gpus_asked_for_and_gpus_there(project):
     slots = ["gpu=3", *alone, "slots_per_gpu=4"]
     shared = project.snakemake("-p", *new, *slots)
     limit = project.snakemake("--touch", "--forcerun", "train", "--resources", *slots)
+    by_lease = project.snakemake("-p", *new, "gpu=3", *alone, "slots_per_gpu=auto")
+    slots[-1] = "slots_per_gpu=auto"
+    most = project.snakemake("--touch", "--forcerun", "train", "--resources", *slots)
     path.write_text(whole)
     assert "--slots_per_gpu 4 " in shared
     assert 'gpu=Resource("gpu", 4)' in limit
+    assert "--slots_per_gpu auto " in by_lease
+    assert 'gpu=Resource("gpu", 8)' in most
     assert many.count("actstudy: --resources gpu=3: this machine has 1; 1 are used") == 1
     assert "gpu=1\n" in many
     assert "this machine has" not in no_gpu

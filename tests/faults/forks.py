@@ -3,6 +3,7 @@ hours.
 """
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -24,7 +25,7 @@ from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
 from actstudy.study import packs
 from actstudy.study.planning import run_spec
-from actstudy.training import loop
+from actstudy.training import attempt, in_turn, loop
 from actstudy.training.run import train as train_runs
 from actstudy.training.settings import Settings
 
@@ -74,6 +75,19 @@ def diverging() -> RunSpec:
     )
 
 
+def series() -> list[RunSpec]:
+    """Compiled runs of 40 steps that one process trains: of one code, and one of another."""
+    fields = [("gelu", 0, 0.003), ("gelu", 1, 0.003), ("gelu", 0, 0.01), ("tanh", 0, 0.003)]
+    return [
+        run_spec(
+            "mlp",
+            seed,
+            {"activation": name, "lr": lr, **MODELS["mlp"], **SHORT, "engine": "compiled"},
+        )
+        for name, seed, lr in fields
+    ]
+
+
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
     """A folder in memory where there is one: a killed process's writes survive it there as well as
@@ -117,6 +131,11 @@ def train(specs: list[RunSpec], root: Path, **settings: object) -> None:
     folders = {root / spec.run_id(one): one for one in specs}
     data = root.parents[1] / "data" / spec.data_name(specs[0])
     host = Settings(device="cpu", quiet=True, **{"probe_every": 10, **settings})  # type: ignore[arg-type]
+    if specs[0].engine == "compiled" and len(specs) > 1:
+        attempt.Signals.stopping = lambda _: host.stopping()  # type: ignore[method-assign]
+        with contextlib.redirect_stdout(io.StringIO()):
+            in_turn.complete_each(folders, host, data.parent)
+        return
     with contextlib.ExitStack() as held:
         for folder in sorted(folders):
             held.enter_context(locks.locked(folder, wait=False))

@@ -17,6 +17,7 @@ from actstudy.contract import faults, schema, spec
 from . import forks
 
 KILLED = -signal.SIGKILL
+SERIES = "compiled series"
 TABLES = [f"{name}.parquet" for name in schema.SCHEMAS]
 # What a process writes, for each run of a pack, and how often at most. A kill at a later writing
 # than there is does not hit.
@@ -39,19 +40,27 @@ class Kill:
     checkpoint_seconds: float = 0.0
 
 
-def kills(packed: bool) -> Iterator[Kill]:
-    """Every step of 40, with fresh checkpoints, older ones and none; every stage of every file."""
+def kills(packed: bool, n_runs: int = 1) -> Iterator[Kill]:
+    """Every step of 40, with fresh checkpoints, older ones and none; every stage of every file.
+
+    n_runs: that a process trains one after another.
+    """
     for name, (seconds, every) in STEPS.items():
-        for step in range(every, 41, every):
+        for step in range(every, 40 * n_runs + 1, every):
             yield Kill(f"step, checkpoint {name}", step=step, checkpoint_seconds=seconds)
     for name in [*ONCE, *TWICE, *(["runs.json"] if packed else [])]:
         for stage in faults.STAGES:
-            for count in (1, 2) if name in TWICE else (1,):
+            for count in range(1, n_runs * (1 + (name in TWICE)) + 1):
                 yield Kill("file", point=f"{name}/{stage}:kill:{count}")
     for name in ("step.pt", "step.sha256"):
         for stage in faults.STAGES:
             for count in (1, 2, 3, 20, 39):
                 yield Kill("checkpoint", point=f"{name}/{stage}:kill:{count}")
+
+
+def kills_of(name: str, specs: list[spec.RunSpec]) -> Iterator[Kill]:
+    """The places to die at of runs of the grid."""
+    return kills(name.startswith("pack"), len(specs) if name == SERIES else 1)
 
 
 def killed(kill: Kill, specs: list[spec.RunSpec], root: Path) -> int:
@@ -96,8 +105,8 @@ def survives(
     return hits, f"{kills}: {'; '.join(found)}" if found else ""
 
 
-def grid(root: Path, activations: tuple[str, ...]) -> dict[str, list[spec.RunSpec]]:
-    """What is killed: runs alone of two models, and a pack.
+def grid(root: Path, activations: tuple[str, ...], only: str = "") -> dict[str, list[spec.RunSpec]]:
+    """What is killed: runs alone of two models, a pack, compiled runs one after another.
 
     Their data and undisturbed runs under `root`.
     """
@@ -106,21 +115,27 @@ def grid(root: Path, activations: tuple[str, ...]) -> dict[str, list[spec.RunSpe
         f"{task} {name}": [forks.alone(task, name)] for task in forks.MODELS for name in activations
     }
     made["mlp diverging"] = [forks.diverging()]
+    made[SERIES] = forks.series()
+    for name in filter(only.__ne__, list(made) if only else []):
+        del made[name]
     forks.prepare(root, [specs[0] for specs in made.values()])
     for name, specs in made.items():  # in this process: what they import, its children have
-        forks.train(specs, root / "undisturbed" / name.replace(" ", "-"), checkpoint_seconds=1e9)
+        folder = root / "undisturbed" / name.replace(" ", "-")
+        several = [[run] for run in specs] if name == SERIES else [specs]
+        for members in several:
+            forks.train(members, folder, checkpoint_seconds=1e9)
     return made
 
 
-def main(every: int) -> int:
-    """Kill at every place, or at every so-many-th, print counts.
+def main(every: int, only: str = "") -> int:
+    """Kill at every place, or at every so-many-th, print counts; only: of the grid.
 
     1 where anything was lost or changed.
     """
     began, counts, wrong = time.monotonic(), collections.Counter(), []
     with forks.scratch() as root:
-        for name, specs in grid(root, ("relu", "gelu", "tanh")).items():
-            for number, kill in enumerate(list(kills(name.startswith("pack")))[::every]):
+        for name, specs in grid(root, ("relu", "gelu", "tanh"), only).items():
+            for number, kill in enumerate(list(kills_of(name, specs))[::every]):
                 folder = root / "runs" / f"{name.replace(' ', '-')}-{number}"
                 hits, fault = survives(
                     [kill], specs, folder, root / "undisturbed" / name.replace(" ", "-")
@@ -146,4 +161,5 @@ def main(every: int) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="only every so-many-th place")
-    sys.exit(main(parser.parse_args().every))
+    parser.add_argument("--only", default="", help=f"a row of the table, such as {SERIES!r}")
+    sys.exit(main(**vars(parser.parse_args())))

@@ -187,7 +187,10 @@ def room(study: Study, cores: int | None = None, gpus: int | None = 1) -> int:
     n_gpus = len(host.gpus()) if study.device != "cpu" else 0
     if gpus is not None:
         n_gpus = min(n_gpus, gpus)
-    return min(n_gpus * study.slots_per_gpu or n_cores, n_cores)
+    slots = study.slots_per_gpu
+    if isinstance(slots, str):
+        slots = 1  # at least: how many share a GPU is not known before
+    return min(n_gpus * slots or n_cores, n_cores)
 
 
 def jobs_of(study: Study) -> dict[str, str]:

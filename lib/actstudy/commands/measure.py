@@ -101,7 +101,7 @@ def _answers(claims: Claims) -> list[dict[str, Any]]:
     """The rows of all requests of some claims, columns of ANSWERS."""
     from actstudy.contract import answers  # late: scipy
     from actstudy.guide import measured
-    from actstudy.training import devices
+    from actstudy.training import devices, leases
 
     rows: list[dict[str, Any]] = []
     for group, requests in ledger.requests(claims).items():
@@ -114,9 +114,11 @@ def _answers(claims: Claims) -> list[dict[str, Any]]:
                 row = {"group": group, "kind": kind, "arguments": text}
                 rows.append({**row, "status": absent[0], "reason": absent[1]})
             continue
-        with devices.lease("cuda" if needs_gpu else "cpu", 1, lambda: False) as device:
+        where = "cuda" if needs_gpu else "cpu"
+        with devices.lease(where, leases.Slots(), lambda: False) as lease:
+            device = devices.describe(lease.device)
             for kind, text in requests:
-                several = measured.measure(group, kind, text, devices.describe(device))
+                several = measured.measure(group, kind, text, device)
                 print(f"{kind} {text}: {several[0]['seconds']:.1f} s", file=sys.stderr)
                 rows += several
     return rows
@@ -134,8 +136,8 @@ def _write(arguments: argparse.Namespace, claims: Claims) -> None:
             "to fix: the same command again"
         )
     from actstudy.guide import measured
-    from actstudy.training import devices
+    from actstudy.training import devices, leases
 
     kind = "cuda" if measuring.needs_gpu(arguments.group) else "cpu"
-    with devices.lease(kind, 1, lambda: False) as device:
-        measured.write(arguments.group, requests, devices.describe(device), arguments.out)
+    with devices.lease(kind, leases.Slots(), lambda: False) as lease:
+        measured.write(arguments.group, requests, devices.describe(lease.device), arguments.out)

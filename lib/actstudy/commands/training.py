@@ -69,7 +69,10 @@ def _add_host_flags(parser: Parser) -> None:
         "--device", choices=devices, default="auto", help="auto takes a GPU if there is one"
     )
     parser.add_argument(
-        "--slots_per_gpu", type=_whole_number, default=1, help="runs that may share a GPU at a time"
+        "--slots_per_gpu",
+        type=_whole_number_or_auto,
+        default=1,
+        help="runs that may share a GPU at a time; auto: up to 8 if one leaves it idle",
     )
     parser.add_argument(
         "--probe_every", type=_whole_number, default=200, help="steps between health probes"
@@ -224,6 +227,16 @@ def _minutes(text: str) -> float:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"got {text!r}; allowed: a number of minutes above 0")
     return value
+
+
+def _whole_number_or_auto(text: str) -> int | str:
+    """A whole number of at least 1, or `auto`, from a flag's text."""
+    if text == "auto":
+        return text
+    try:
+        return _whole_number(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or auto") from None
 
 
 def _whole_number(text: str) -> int:

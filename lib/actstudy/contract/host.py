@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+GPU_PARTS = 8  # as many runs at most share a GPU if their number is not given
 CGROUPS = Path("/sys/fs/cgroup")
 SLURM = (
     "SLURM_JOB_ID",
@@ -28,6 +29,13 @@ class Load(NamedTuple):
     busy: int
 
 
+class Usage(NamedTuple):
+    """What all processes use of a GPU: shares of the time and of its memory."""
+
+    busy: float
+    memory: float
+
+
 def gpus() -> list[str]:
     """UUIDs of the NVIDIA GPUs that nvidia-smi lists, or of their MIG devices if there are any.
 
@@ -45,6 +53,14 @@ def gpus() -> list[str]:
     for name in limit.split(","):
         visible += _matching(uuids, name.strip())
     return visible
+
+
+def use_only(n: int) -> None:
+    """Let this process and those that it starts use n GPUs at most: those with fewest processes."""
+    names = gpus()
+    if n < len(names):
+        names.sort(key=lambda name: (load(name) or Load(0, 0)).processes)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[:n])
 
 
 def slurm() -> dict[str, str] | None:
@@ -68,6 +84,20 @@ def load(gpu: str) -> Load | None:
         return None
     processes = _nvidia_smi("--query-compute-apps=pid", form, f"--id={gpu}").splitlines()
     return Load(sum(line.strip().isdecimal() for line in processes), int(busy))
+
+
+def usage(gpu: str) -> Usage | None:
+    """How much of a GPU is used at present; None if nvidia-smi does not say, as of a MIG device.
+
+    gpu: a UUID from `gpus`.
+    """
+    query = "--query-gpu=utilization.gpu,memory.used,memory.total"
+    printed = _nvidia_smi(query, "--format=csv,noheader,nounits", f"--id={gpu}")
+    values = [value.strip() for value in printed.split(",")]
+    if len(values) != 3 or not all(value.isdecimal() for value in values):
+        return None
+    busy, used, whole = map(int, values)
+    return Usage(busy / 100, used / whole)
 
 
 def cores() -> int:

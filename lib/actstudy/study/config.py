@@ -73,6 +73,7 @@ def _clip(value: Any, validate: Callable[[Any], Any]) -> Any:
 
 Number = BeforeValidator(_no_bool)
 Metric = Annotated[float, Number]
+CountOrAuto = Annotated[int | Literal["auto"], BeforeValidator(stated.count_or_auto)]
 Share = Annotated[float, Number, Field(ge=0, lt=1)]
 TYPES: dict[str, Any] = {  # of run fields whose parts have bounds of their own
     "activation": str | Annotated[dict[str, str], Field(min_length=1)],
@@ -215,14 +216,14 @@ class StudyFile(Block):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto takes a GPU where one is present"
     )
-    slots_per_gpu: Annotated[int, Number] = Field(
-        1, ge=1, description="runs that share a GPU at a time; then no speeds are compared"
+    slots_per_gpu: CountOrAuto = Field(
+        1, description="runs that share a GPU; then no speeds are compared; auto: while it is idle"
     )
-    runs_per_job: Annotated[int | Literal["auto"], BeforeValidator(stated.count_or_auto)] = Field(
+    runs_per_job: CountOrAuto = Field(
         "auto",
         description="runs of one process, which saves its start and, for seeds of a compiled run,"
-        " compiling; auto: up to 8 on a CPU, 40 on a GPU, on a cluster"
-        " as many as make 50 jobs, at most 40; those of Keras and of own code are alone",
+        " compiling; auto: up to 8 on a CPU, 40 on a GPU, on a cluster as many as make 50 jobs, at"
+        " most 40; those of Keras and of own code are alone",
     )
     probe_every: Annotated[int, Number] = Field(
         200, ge=1, description="steps between probes; never changes a result"

@@ -153,7 +153,7 @@ def plan_jobs(
     device, notice = _device(study, gpus, gpu_limit, local, are_run)
     slots = None
     if local and device != "cpu" and gpu_limit and gpus:
-        slots = min(gpu_limit, gpus) * study.slots_per_gpu
+        slots = min(gpu_limit, gpus) * series.jobs_on_a_gpu(study.slots_per_gpu)
         if gpu_limit > gpus:
             notice = f"--resources gpu={gpu_limit}: this machine has {gpus}; {gpus} are used"
     runs, n_first = in_order(study)

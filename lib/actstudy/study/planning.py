@@ -42,7 +42,7 @@ class Study:
     folder: str  # of the study's tables, figures and decisions
     note: str | None
     device: str
-    slots_per_gpu: int
+    slots_per_gpu: int | str
     runs_per_job: int | str
     probe_every: int
     timeout_minutes: float | None

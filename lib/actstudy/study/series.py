@@ -31,6 +31,11 @@ def code_of(spec: RunSpec) -> str:
     return canonical(spec, NOT_OF_CODE)
 
 
+def jobs_on_a_gpu(slots_per_gpu: int | str) -> int:
+    """Training jobs that are started per GPU; if the lease decides, some wait there for a slot."""
+    return slots_per_gpu if isinstance(slots_per_gpu, int) else host.GPU_PARTS
+
+
 def of_study(
     study: Study, device: str, local: bool, slots: int | None, priorities: Mapping[str, int]
 ) -> dict[str, list[RunSpec]]:

@@ -186,7 +186,7 @@ def _train_and_publish(
     sources.pin(data)
     scratch.keep_compiled_code()
     from actstudy.training import devices
-    from actstudy.training.outcome import Interrupted
+    from actstudy.training.outcome import Crowded, Interrupted
     from actstudy.training.run import train
 
     gpus = functools.partial(devices.gpus, settings.device)
@@ -200,13 +200,19 @@ def _train_and_publish(
             train(runs, state, data, settings)
     except Interrupted as stopped:
         return str(stopped)
+    except Crowded as crowded:
+        if signals.noted:
+            return str(crowded)
+        print(f"{next(iter(runs)).name}: {crowded}", file=sys.stderr)
     except devices.Unanswered as failed:
         if signals.noted or not failed.others:
             raise
         # CUDA reads it once per process: start again
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(failed.others)
-        os.execv(sys.executable, sys.orig_argv)
-    return ""
+    else:
+        return ""
+    sys.stdout.flush()
+    os.execv(sys.executable, sys.orig_argv)
 
 
 @contextlib.contextmanager

@@ -2,14 +2,10 @@
 
 import contextlib
 import ctypes
-import fcntl
-import functools
-import itertools
 import os
 import platform
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,9 +14,10 @@ import torch
 
 from actstudy.contract import host
 from actstudy.contract.errors import NodeFault, StudyError
-from actstudy.training.outcome import Interrupted
+from actstudy.training import leases
+from actstudy.training.outcome import Crowded, Interrupted, is_memory
 
-LEASES = Path("/tmp/actstudy-gpus")  # noqa: S108 - of all users; holds empty files, no link is used
+PAUSE = 0.25  # seconds between two looks for a free GPU
 MAX_BUSY = 10  # percent of the time: a GPU that is busier before a run computes is in use
 SETTLING = 5  # seconds that the run before may take to leave its GPU
 
@@ -37,40 +34,55 @@ class Unanswered(NodeFault):
 
 
 @contextlib.contextmanager
-def lease(kind: str, slots: int, stopping: Callable[[], bool]) -> Iterator[torch.device]:
-    """Hold a device until the process ends or the block is left: `cpu`, or one of a GPU's slots.
+def lease(kind: str, slots: leases.Slots, stopping: Callable[[], bool]) -> Iterator[leases.Lease]:
+    """Hold a device until the process ends or the block is left: a CPU, or one of a GPU's slots.
 
     Every run sees its GPU alone, as cuda:0: compiled code is kept by device number, and so serves
-    all GPUs. If Slurm gave this job one GPU, it is that one. Unanswered if the GPU has failed.
+    all GPUs. If Slurm gave this job one GPU, it is that one. Unanswered if the GPU has failed;
+    Crowded if a shared one is full. Commands that start afterwards see what there was before.
     """
     names = gpus(kind)
-    if not names:
-        torch.set_num_threads(1)
-        _keep_freed_memory()
-        yield torch.device("cpu")
-        return
-    with contextlib.ExitStack() as locks:
+    with leases.Lease() as place:
+        if not names:
+            torch.set_num_threads(1)
+            _keep_freed_memory()
+            yield place
+            return
         by_slurm = os.environ.get("SLURM_STEP_GPUS") or os.environ.get("SLURM_JOB_GPUS", "")
         if by_slurm.isdecimal():
-            name: str | None = names[0]
+            place.slots = slots.on(place.gpu)
         else:
-            name = _slot(names, slots, locks)
-        while name is None:
-            if stopping():
-                raise Interrupted("stopped while waiting for a GPU")
-            time.sleep(1)
-            name = _slot(names, slots, locks)
-        os.environ["CUDA_VISIBLE_DEVICES"] = name
-        check_answers([other for other in names if other != name])
+            while not place.take(names, slots):
+                if stopping():
+                    raise Interrupted("stopped while waiting for a GPU")
+                time.sleep(PAUSE)
+        name = place.gpu or names[0]
+        place.callback(_see, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        _see(name)
+        check_answers([other for other in names if other != name], place.slots)
         torch.set_num_threads(min(torch.get_num_threads(), host.cores()))
-        yield torch.device("cuda", 0)
+        place.device = torch.device("cuda", 0)
+        yield place
 
 
-def check_answers(others: list[str]) -> None:
-    """Unanswered if the present GPU has failed: it may stay listed. others: to use instead."""
+def _see(gpus: str | None) -> None:
+    """Let CUDA see some GPUs, if it has not started by now; None: all."""
+    if gpus is None:
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+
+
+def check_answers(others: list[str], slots: int) -> None:
+    """Unanswered if the present GPU has failed: it may stay listed. others: to use instead.
+
+    Crowded if it is full and runs share it: `slots` at a time.
+    """
     try:
         torch.zeros(1, device="cuda").item()
     except RuntimeError as error:
+        if slots > 1 and is_memory(error):
+            raise Crowded(error) from None
         raise Unanswered(error, others) from None
 
 
@@ -81,91 +93,6 @@ def gpus(kind: str) -> list[str]:
         missing = "there is no GPU that nvidia-smi and torch know"
         raise StudyError(f"device: got 'cuda', but {missing}; allowed: auto, cpu")
     return names
-
-
-def _slot(names: list[str], slots: int, locks: contextlib.ExitStack) -> str | None:
-    """A GPU with a free slot, which `locks` then holds; None if no slot is free.
-
-    flocks in a host-local folder, which a kill frees: one per GPU, shared by runs that share it,
-    and one per slot. A GPU's slots are filled before the next GPU's.
-    """
-    for name, slot in itertools.product(names, range(slots)):
-        gpu_lock = fcntl.LOCK_SH if slots > 1 else fcntl.LOCK_EX
-        with contextlib.ExitStack() as files, contextlib.suppress(BlockingIOError):
-            for file, lock in ((name, gpu_lock), (f"{name}-{slot}", fcntl.LOCK_EX)):
-                _lock(file, lock, files)
-            locks.enter_context(files.pop_all())
-            return name
-    return None
-
-
-def _lock(name: str, lock: int, files: contextlib.ExitStack) -> None:
-    """Lock a lease file, which `files` then holds; BlockingIOError if that would wait.
-
-    Cleaners of /tmp remove old files. systemd-tmpfiles leaves a locked folder alone; others see a
-    new time; a file that was removed before it was locked is opened again.
-    """
-    name = name.replace("/", "_")  # in the UUIDs of older MIG devices
-    is_there = False
-    while not is_there:
-        with contextlib.ExitStack() as opened:
-            folder, file = _lease_file(name, opened)
-            fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            fcntl.flock(file, lock | fcntl.LOCK_NB)
-            is_there = _is_there(folder, name, file)
-            if is_there:
-                with contextlib.suppress(PermissionError):  # another user's file
-                    os.utime(file)
-                files.enter_context(opened.pop_all())
-
-
-def _is_there(folder: int, name: str, file: int) -> bool:
-    """Whether an open file is still the one of that name in its folder."""
-    try:
-        named = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(named, os.fstat(file))
-
-
-def _lease_file(name: str, opened: contextlib.ExitStack) -> tuple[int, int]:
-    """Folder and file to lock, opened: of all users of this host, else of this user alone."""
-    try:
-        return _opened(LEASES, name, 0o1777, opened)
-    except OSError as error:
-        own = Path(tempfile.gettempdir()) / f"actstudy-gpus-{os.getuid()}"
-        _say_own(own, LEASES, error.strerror)
-    return _opened(own, name, 0o700, opened)
-
-
-@functools.cache  # said once
-def _say_own(own: Path, shared: Path, reason: str | None) -> None:
-    print(
-        f"device: {shared} cannot be used ({reason}): GPUs are leased in {own}, which holds for "
-        "this user's runs alone",
-        file=sys.stderr,
-    )
-
-
-def _opened(folder: Path, name: str, mode: int, opened: contextlib.ExitStack) -> tuple[int, int]:
-    """A folder and a file in it that are no links, made if they are missing, as descriptors.
-
-    mode: the folder's rights. Both are made with their final rights at once: other users may
-    come in between. The file is opened for reading, which others may. `opened` closes both.
-    """
-    umask = os.umask(0)
-    try:
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode)
-        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        opened.callback(os.close, place)
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(name, os.O_CREAT | os.O_EXCL, 0o644, dir_fd=place))
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=place)
-        opened.callback(os.close, file)
-    finally:
-        os.umask(umask)
-    return place, file
 
 
 def in_use(device: torch.device, slots: int, is_first: bool = True) -> bool | None:

@@ -17,6 +17,13 @@ class Interrupted(Exception):
     """A stop was asked for; the same command resumes from the newest checkpoint."""
 
 
+class Crowded(Exception):
+    """Memory ran out on a GPU that runs share: the same command goes on once it has it alone."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"out of memory on a shared GPU: {memory(error)}; waits for one alone")
+
+
 class TimedOut(Exception):
     """The runs took all the minutes that they may take."""
 
@@ -24,6 +31,12 @@ class TimedOut(Exception):
 # Endings that are not the specs' fault, such as a full disk: the same command may succeed later.
 NOT_THE_SPECS = (Interrupted, StudyError, Damaged, OSError)
 
+OUT_OF_MEMORY = (
+    "DefaultCPUAllocator",
+    "RESOURCE_EXHAUSTED",
+    "out of memory",  # of CUDA, its driver, Triton, or torch in an error of a compiler
+    "_STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
+)
 # of torch on a GPU and on a CPU, JAX (twice), TensorFlow
 REQUESTED = (
     r"(?:[Tt]ri?e?d to allocate|trying to allocate|of memory allocating|allocating tensor with)"
@@ -45,7 +58,7 @@ def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tupl
         first_line = f"{place}: {first_line}"
     if isinstance(error, TimedOut):
         return "timeout", str(error)
-    if _is_memory(error):
+    if is_memory(error):
         if spec.engine == "pack":
             got = f"pack_width: got {spec.pack_width}: {memory(error)}"
             raise StudyError(f"{got}; allowed: a smaller one") from None
@@ -62,16 +75,16 @@ def _has_own_code(spec: RunSpec) -> bool:
     return any(map(code.path_of, spec.code))
 
 
-def _is_memory(error: Exception) -> bool:
-    """Whether memory ran out; torch's CPU allocator and JAX have no exception of their own."""
+def is_memory(error: BaseException) -> bool:
+    """Whether memory ran out, for which CUDA, JAX and torch on a CPU have no own exception."""
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
     if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, which is not imported here
         return True
-    return "DefaultCPUAllocator" in str(error) or "RESOURCE_EXHAUSTED" in str(error)
+    return any(words in str(error) for words in OUT_OF_MEMORY)
 
 
-def memory(error: Exception) -> str:
+def memory(error: BaseException) -> str:
     """How much memory was requested and was free if the error says so, else its first line."""
     requested = re.search(REQUESTED, str(error))
     free = re.search(r"([\d.]+ \w+) is free", str(error))

@@ -12,6 +12,7 @@ from actstudy.contract.spec import RunSpec
 from actstudy.nets.activations import ACTIVATIONS
 from actstudy.nets.packed import PackedMLP
 from actstudy.training.log import Log
+from actstudy.training.outcome import is_memory
 
 MAX_CLASSES = 128
 
@@ -55,9 +56,9 @@ def make(model: PackedMLP, specs: Sequence[RunSpec], seed_of: Tensor, logs: Sequ
     try:
         kernel = PackKernel(model, specs, runs, seed_of, TILES[specs[0].precision])
         kernel.rehearse()
-    except torch.OutOfMemoryError:
-        raise  # other runs take the memory: the next time it may be there
     except Exception as error:
+        if is_memory(error):
+            raise  # other runs take the memory: the next time it may be there
         fault = (str(error).splitlines() or [""])[0]
         for run in runs:
             logs[run].line(f"kernel: not used: {type(error).__name__}: {fault}")

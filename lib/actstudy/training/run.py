@@ -22,12 +22,14 @@ from actstudy.data import prepared
 from actstudy.training import checkpoint, devices, parity_file, tables
 from actstudy.training.engine import Engine
 from actstudy.training.job import Job
+from actstudy.training.log import Log
 from actstudy.training.loop import fit
-from actstudy.training.outcome import NOT_THE_SPECS, ending
+from actstudy.training.outcome import NOT_THE_SPECS, Crowded, ending, is_memory
 from actstudy.training.provenance import code_of_process, environment, provenance, timestamp
 from actstudy.training.resume import resume, save
 from actstudy.training.score import Result, score
 from actstudy.training.settings import Settings
+from actstudy.training.shares import Share
 from actstudy.training.timeout import Limit, unlimited
 from actstudy.training.warm import Warm
 from actstudy.training.wiring import make_engine
@@ -39,8 +41,8 @@ WRITERS = min(8, host.cores())  # threads that write tables: most of their time 
 class Training:
     """What is known of some runs so far: enough for their tables whenever they end.
 
-    row: columns of `runs` that they share. ending: status and reason of runs whose engine was never
-    made.
+    row: columns of `runs` that they share. slots: runs that may be on their GPU at a time. ending:
+    status and reason of runs whose engine was never made.
     """
 
     specs: Sequence[RunSpec]
@@ -49,6 +51,8 @@ class Training:
     settings: Settings
     started: float
     row: dict[str, Any]
+    share: Share
+    slots: int = 1
     environment: dict[str, Any] = dataclasses.field(default_factory=dict)
     limit: Limit = dataclasses.field(default_factory=unlimited)
     engine: Engine | None = None
@@ -72,13 +76,16 @@ def train(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings
         store.write_json(state / store.MEMBERS, [folder.name for folder in folders])
         row["pack"] = f"{state.name}-{secrets.token_hex(3)}"
     started = settings.started or time.time()
-    training = Training(specs, folders, state, settings, started, row)
+    share = Share(settings.slots_per_gpu, specs[0], folders[0].parent)
+    training = Training(specs, folders, state, settings, started, row, share)
     try:
         parity_file.check(specs[0])
         _fit_and_score(training, data_folder)
     except NOT_THE_SPECS:
         raise
     except Exception as error:
+        if isinstance(error, Crowded) or (training.slots > 1 and is_memory(error)):
+            raise _crowded(training, error) from None
         end_all(training, *ending(error, specs, training.engine is not None))
         if training.ending[0] == "failed":
             _log_traceback(training)
@@ -99,46 +106,73 @@ def _keep(training: Training) -> None:
         warm.keep(training.engine)
 
 
+def _crowded(training: Training, error: Exception) -> Crowded:
+    """What to raise if a shared GPU is full; noted for runs of this kind, and in the logs."""
+    crowded = error if isinstance(error, Crowded) else Crowded(error)
+    training.share.go_alone(str(crowded))
+    for folder in training.folders:
+        Log(folder, quiet=True, tensorboard=False).line(f"{crowded}, as runs like it will")
+    if training.settings.warm:
+        training.settings.warm.close()  # the new start sees all GPUs again
+    return crowded
+
+
 def _fit_and_score(training: Training, data_folder: Path) -> None:
     """Train to the end and score; what becomes known on the way is noted in `training`."""
     settings = training.settings
-    slots = settings.slots_per_gpu
+    share = training.share
     with contextlib.nullcontext(settings.warm) if settings.warm else Warm() as warm:
         # the data's checksums, while CUDA starts
         loading = ThreadPoolExecutor(1).submit(warm.data, data_folder)
-        device = warm.device(settings.device, slots, settings.stopping)
+        lease = warm.lease(settings.device, share, settings.stopping)
+        training.slots = lease.slots
         training.row["leased"] = timestamp(time.time())
-        training.row["gpu_in_use"] = devices.in_use(device, slots, settings.is_first)
-        data = loading.result()
-        training.row |= _origin(data, device)
-        training.environment = environment(device, training.specs[0].framework)
-        for folder in training.folders:
-            store.write_json(folder / "environment.json", training.environment)
-        log = training.folders[0] / "log.txt"
-        give_up = partial(_give_up, training)
-        limit = Limit(settings.timeout_minutes, log, settings.stopping, give_up)
-        training.limit = limit
-        before = None if settings.is_first else warm.take(training.specs[0], training.state)
-        engine = make_engine(training.specs, training.folders, data, device, settings, before)
-        training.engine = engine
-        names = [folder.name for folder in training.folders]
-        resume(engine, training.state, names)
-        engine.clock.seconds["start"] += time.time() - training.started
-        fit(
-            engine,
-            limit.stopping,
-            partial(save, engine, training.state, names),
-            settings.checkpoint_seconds,
-        )
-        with engine.clock("eval"):
-            training.results = score(engine, training.folders)
-        training.row["gpu_in_use"] = devices.in_use_still(training.row["gpu_in_use"])
+        in_use = devices.in_use(lease.device, lease.slots, settings.is_first)
+        training.row["gpu_in_use"] = in_use
+        with share.meter(lease) as meter:
+            engine = _fitted(training, warm, loading.result(), lease.device)
+            with engine.clock("eval"):
+                training.results = score(engine, training.folders)
+        in_use = devices.in_use_still(in_use)
+        training.row["gpu_in_use"] = in_use
         if engine.spec.engine != "pack":
             peak, kind = engine.peak_memory()
             training.row["peak_memory_kind"] = kind
             # of a later one a CPU says that of all
-            if settings.is_first or device.type == "cuda":
+            if settings.is_first or lease.device.type == "cuda":
                 training.row["peak_memory_bytes"] = peak
+        is_whole = len(engine.completed) == len(engine.specs) and not engine.progress[0].n_resumes
+        if meter and is_whole:
+            usage = None if in_use else meter.usage(engine.clock.seconds["compile"])
+            engine.logs[0].line(share.note(lease.gpu, usage))
+
+
+def _fitted(
+    training: Training, warm: Warm, data: prepared.Prepared, device: torch.device
+) -> Engine:
+    """The engine of runs, trained to the end on a device."""
+    settings = training.settings
+    training.row |= _origin(data, device)
+    training.environment = environment(device, training.specs[0].framework)
+    for folder in training.folders:
+        store.write_json(folder / "environment.json", training.environment)
+    log = training.folders[0] / "log.txt"
+    give_up = partial(_give_up, training)
+    limit = Limit(settings.timeout_minutes, log, settings.stopping, give_up)
+    training.limit = limit
+    before = None if settings.is_first else warm.take(training.specs[0], training.state)
+    engine = make_engine(training.specs, training.folders, data, device, settings, before)
+    training.engine = engine
+    names = [folder.name for folder in training.folders]
+    resume(engine, training.state, names)
+    engine.clock.seconds["start"] += time.time() - training.started
+    fit(
+        engine,
+        limit.stopping,
+        partial(save, engine, training.state, names),
+        settings.checkpoint_seconds,
+    )
+    return engine
 
 
 def _origin(data: prepared.Prepared, device: torch.device) -> dict[str, Any]:
@@ -195,8 +229,8 @@ def _publish_run(training: Training, shared: dict[str, Any], run: int) -> None:
         status, reason = engine.ended.get(run, ("completed", None))
     costs = {}
     if engine is not None:
-        slots = training.settings.slots_per_gpu
-        costs = tables.accounting(engine, run, slots, training.row.get("gpu_in_use"))
+        in_use = training.row.get("gpu_in_use")
+        costs = tables.accounting(engine, run, training.slots, in_use)
     row = {
         **schema.spec_row(training.specs[run]),
         "status": status,

@@ -15,10 +15,9 @@ from actstudy.contract import store
 from actstudy.contract.spec import RunSpec
 
 if TYPE_CHECKING:
-    import torch
-
     from actstudy.data.prepared import Prepared
     from actstudy.training.job import Job
+    from actstudy.training.leases import Lease, Slots
 
 
 class Warm(contextlib.ExitStack):
@@ -27,25 +26,30 @@ class Warm(contextlib.ExitStack):
     def __init__(self) -> None:
         super().__init__()
         self._gpus: list[str] = []
-        self._device: torch.device | None = None
+        self._lease: Lease | None = None
         self._data: Prepared | None = None
         self._stamps: Any = None
         self._job: Job | None = None
 
-    def device(self, kind: str, slots: int, stopping: Callable[[], bool]) -> "torch.device":
+    def lease(self, kind: str, slots: "Slots", stopping: Callable[[], bool]) -> "Lease":
         """The process's device, leased for its first run (`devices.lease`).
 
-        Unanswered, for a later run, if its GPU has failed since, or CUDA in this process.
+        A later run shares a GPU that the first one had alone if `slots` says so by then.
+        Unanswered, for a later run, if its GPU has failed since, or CUDA in this process; Crowded
+        if it is shared and full.
         """
         from actstudy.training import devices
 
-        if self._device is None:
+        if self._lease is None:
             self._gpus = devices.gpus(kind)
-            self._device = self.enter_context(devices.lease(kind, slots, stopping))
-        elif self._device.type == "cuda":
+            self._lease = self.enter_context(devices.lease(kind, slots, stopping))
+        elif self._lease.device.type == "cuda":
             own = os.environ["CUDA_VISIBLE_DEVICES"]  # answers perhaps in another process
-            devices.check_answers([name for name in self._gpus if name != own] + [own])
-        return self._device
+            devices.check_answers(
+                [name for name in self._gpus if name != own] + [own], self._lease.slots
+            )
+            self._lease.share(slots)
+        return self._lease
 
     def data(self, folder: Path) -> "Prepared":
         """The prepared data of a folder; checked and read anew if a file of theirs is another."""
