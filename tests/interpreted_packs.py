@@ -59,7 +59,7 @@ def test_the_kernel_has_all_activations_without_weights_or_draws():
 
 
 def values():
-    """(4096,) From 1e-12 to 30 on both sides and some beyond, zero, kinks and what is not a number."""
+    """(4096,) From 1e-12 to 30 on both sides, some beyond, zero, kinks and what is not a number."""
     small = torch.logspace(-12, 0, 500)
     far = torch.tensor([1e2, 1e4, 1e12, 1e18])
     kinks = torch.tensor([0.0, 3.0, -3.0, 6.0])
