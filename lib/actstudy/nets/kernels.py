@@ -13,7 +13,7 @@ from torch import Tensor, nn
 HEAD_SIZE = 64
 ROWS = 64  # a context is a multiple of it
 LONGEST = 1024  # beyond, the attention of torch is as fast
-MOST = 2**16 - 1  # examples times heads, which are the grid's second dimension
+MOST = 2**16 - 1  # examples times heads: a limit of CUDA's second grid dimension
 
 
 def use(model: nn.Module) -> None:
@@ -48,9 +48,9 @@ def fault(error: BaseException) -> str:
     """
     if isinstance(error, torch.OutOfMemoryError):
         raise error
-    if "out of memory" in str(error):  # Triton's launches have no exception of their own for it
+    if "out of memory" in str(error):  # of a launch: a RuntimeError
         raise torch.OutOfMemoryError(str(error)) from error
-    while error.__cause__:  # Triton's own begin with a place in its source
+    while error.__cause__:  # Triton's first line is a place
         error = error.__cause__
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
