@@ -13,7 +13,7 @@ from torch import Tensor, nn
 HEAD_SIZE = 64
 ROWS = 64  # a context is a multiple of it
 LONGEST = 1024  # beyond, the attention of torch is as fast
-MOST = 2**16 - 1  # examples times heads: a limit of CUDA's second grid dimension
+MAX_HEADS = 65535  # of all examples: a launch has no more programs along y
 
 
 def use(model: nn.Module) -> None:
@@ -58,7 +58,7 @@ def fault(error: BaseException) -> str:
 def fits(qkv: Tensor, heads: int) -> bool:
     """Whether `attention` may be used for qkv (B, T, 3 C)."""
     B, T, width = qkv.shape  # noqa: N806
-    of_size = width == 3 * heads * HEAD_SIZE and B * heads <= MOST
+    of_size = width == 3 * heads * HEAD_SIZE and B * heads <= MAX_HEADS
     return of_size and T % ROWS == 0 and T <= LONGEST and qkv.dtype == torch.bfloat16
 
 
