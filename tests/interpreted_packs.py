@@ -59,9 +59,11 @@ def test_the_kernel_has_all_activations_without_weights_or_draws():
 
 
 def values():
-    """(4096,) From 1e-12 to 30 on both sides, zero, kinks and what is not a number."""
+    """(4096,) From 1e-12 to 30 on both sides, some beyond, zero, kinks and what is not a number."""
     small = torch.logspace(-12, 0, 500)
-    some = [torch.linspace(-30, 30, 3000), small, -small, torch.tensor([0.0, 3.0, -3.0, 6.0])]
+    far = torch.tensor([1e2, 1e4, 1e12, 1e18])
+    kinks = torch.tensor([0.0, 3.0, -3.0, 6.0])
+    some = [torch.linspace(-30, 30, 3000), small, -small, kinks, far, -far]
     x = torch.cat(some)
     return torch.cat([x, torch.full((4096 - len(x),), float("nan"))])
 

@@ -31,6 +31,8 @@ def test_only_what_has_a_kernel_fits():
     assert not kernels.fits(qkv[:, :200], 6)
     assert not kernels.fits(qkv.half(), 6)
     assert not kernels.fits(qkv.expand(1, -1, -1).repeat(1, 5, 1), 6)
+    assert kernels.fits(qkv.expand(65535 // 6, -1, -1), 6)
+    assert not kernels.fits(qkv.expand(65535 // 6 + 1, -1, -1), 6)  # a grid has no such side
 
 
 def test_kernels_that_do_not_work_on_a_gpu_are_refused_in_a_line(monkeypatch):
@@ -57,6 +59,19 @@ def test_memory_that_other_runs_take_is_no_reason_for_other_bits(monkeypatch, wo
     monkeypatch.setattr(torch, "zeros", lambda *_, **__: torch.ones(1))
     with pytest.raises(RuntimeError, match="out of memory"):
         kernels.refusal.__wrapped__(6, 30000)
+
+
+def test_the_fault_of_a_kernel_is_what_its_errors_began_with():
+    broken = TypeError("at 3:67:\ndef kernel(p):")
+    broken.__cause__ = ValueError("no such precision")
+    assert kernels.fault(broken) == "ValueError: no such precision"
+    assert kernels.fault(RuntimeError()) == "RuntimeError: "
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, torch.OutOfMemoryError])
+def test_memory_that_other_runs_take_is_no_fault_of_a_kernel(kind):
+    with pytest.raises(torch.OutOfMemoryError):
+        kernels.fault(kind("Triton Error [CUDA]: out of memory"))
 
 
 def test_runs_with_kernels_are_others_than_before_and_no_other_run_is():

@@ -11,6 +11,7 @@ import sys
 import pytest
 from runs import ROOT, packed_spec
 
+from actstudy.contract import code
 from actstudy.contract.pack_kernels import why_not
 from actstudy.contract.recipes import recipe_of
 from actstudy.nets.activations import ACTIVATIONS, LEARNT, RANDOM
@@ -58,6 +59,14 @@ def test_a_run_that_the_kernel_does_not_train_has_a_reason_and_its_recipe(reason
     assert recipe_of(other) == 1 + in_bf16
     assert recipe_of(plain) == 3
     assert recipe_of(dataclasses.replace(plain, precision="tf32")) == 2
+
+
+def test_planning_packs_edited_code_apart_under_the_recipe_of_the_layers(monkeypatch):
+    plain = packed_spec("relu", **PLAIN)
+    monkeypatch.setattr(code, "of_run", lambda spec: {"activation relu": "2"})
+    edited = packed_spec("relu", **PLAIN)
+    assert (plain.recipe, edited.recipe) == (3, 2)
+    assert packs.shared(plain) != packs.shared(edited)
 
 
 def test_the_recipe_is_a_function_of_the_activation_alone():

@@ -78,7 +78,7 @@ SHIPPED: dict[str, str] = {
     "nets/encoder.py": "1d402c502c34",
     "nets/functions.py": "93c5e7a0fb0f",
     "nets/gpt.py": "5ab965ea8862",
-    "nets/kernels.py": "3d703d574984",
+    "nets/kernels.py": "adfd729c6559",
     "nets/loss_kernel.py": "bee08b20f998",
     "nets/mlp.py": "8a4ed8bb5839",
     "nets/mobilenetv2.py": "6879a2490a18",

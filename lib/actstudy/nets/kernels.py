@@ -13,6 +13,7 @@ from torch import Tensor, nn
 HEAD_SIZE = 64
 ROWS = 64  # a context is a multiple of it
 LONGEST = 1024  # beyond, the attention of torch is as fast
+MAX_HEADS = 65535  # of all examples: a launch has no more programs along y
 
 
 def use(model: nn.Module) -> None:
@@ -36,16 +37,28 @@ def refusal(heads: int, vocabulary: int) -> str:
         loss_kernel.to_gradients(torch.zeros(1, vocabulary, **on_gpu), label, label + 1)
         torch.cuda.synchronize()
     except Exception as error:  # of a Triton that is not there, of compilers, of drivers
-        if "out of memory" in str(error):
-            raise  # other runs take the memory: the next time it may be there
-        return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        return fault(error)
     return ""
+
+
+def fault(error: BaseException) -> str:
+    """Why a kernel does not work, in a line: the error that a chain of them began with.
+
+    OutOfMemoryError if memory ran out: other runs take it, and the next time it may be there.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        raise error
+    if "out of memory" in str(error):  # of a launch: a RuntimeError
+        raise torch.OutOfMemoryError(str(error)) from error
+    while error.__cause__:  # Triton's first line is a place
+        error = error.__cause__
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def fits(qkv: Tensor, heads: int) -> bool:
     """Whether `attention` may be used for qkv (B, T, 3 C)."""
-    _, T, width = qkv.shape  # noqa: N806
-    of_size = width == 3 * heads * HEAD_SIZE
+    B, T, width = qkv.shape  # noqa: N806
+    of_size = width == 3 * heads * HEAD_SIZE and B * heads <= MAX_HEADS
     return of_size and T % ROWS == 0 and T <= LONGEST and qkv.dtype == torch.bfloat16
 
 

@@ -214,15 +214,15 @@ def canonical_spec(spec: RunSpec) -> RunSpec:
     loss_args = spec.loss_args
     if spec.loss:
         loss_args = _other_than(losses.arguments(spec.loss), loss_args)
-    return dataclasses.replace(
+    whole = dataclasses.replace(
         framework_checks.spelt(spec),
         activation_args=activation_args,
         init_args=_other_than(registry.init_policies()[spec.init], spec.init_args),
         loss_args=loss_args,
         data_version=registry.dataset(spec.dataset)["version"],
-        recipe=recipe_of(spec),
         code=code.of_run(spec),
     )
+    return dataclasses.replace(whole, recipe=recipe_of(whole))  # it depends on the code
 
 
 def _other_than(defaults: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:

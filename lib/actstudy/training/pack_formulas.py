@@ -136,10 +136,11 @@ def silu_written_out(x, a):
 
 @triton.jit
 def mish(x, a):
-    e = tl.exp(tl.where(x > 20, 20.0, x))
+    z = tl.where(x > 20, 20.0, x)  # beyond, the slope is 1 in float32
+    e = tl.exp(z)
     n = e * (e + 2)
     t = n / (n + 2)
-    return x * t, t + x * (e / (1 + e)) * (4 * (n + 1) / ((n + 2) * (n + 2)))
+    return x * t, t + z * (e / (1 + e)) * (4 * (n + 1) / ((n + 2) * (n + 2)))
 
 
 @triton.jit

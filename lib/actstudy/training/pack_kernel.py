@@ -9,10 +9,10 @@ from torch import Tensor
 
 from actstudy.contract.pack_kernels import why_not
 from actstudy.contract.spec import RunSpec
+from actstudy.nets import kernels
 from actstudy.nets.activations import ACTIVATIONS
 from actstudy.nets.packed import PackedMLP
 from actstudy.training.log import Log
-from actstudy.training.outcome import is_memory
 
 MAX_CLASSES = 128
 
@@ -57,11 +57,9 @@ def make(model: PackedMLP, specs: Sequence[RunSpec], seed_of: Tensor, logs: Sequ
         kernel = PackKernel(model, specs, runs, seed_of, TILES[specs[0].precision])
         kernel.rehearse()
     except Exception as error:
-        if is_memory(error):
-            raise  # other runs take the memory: the next time it may be there
-        fault = (str(error).splitlines() or [""])[0]
+        reason = kernels.fault(error)
         for run in runs:
-            logs[run].line(f"kernel: not used: {type(error).__name__}: {fault}")
+            logs[run].line(f"kernel: not used: {reason}")
         return None
     for run in runs:
         logs[run].line("kernel: used")
