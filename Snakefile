@@ -78,9 +78,8 @@ if workflow.is_main_process:
         print(f"actstudy: {notice}", file=sys.stderr)
 if JOBS.slots is not None:
     workflow.register_resource("gpu", JOBS.slots)
-    if (
-        STUDY.slots_per_gpu == "auto"
-    ):  # more jobs than GPUs, of which each could take one alone
+    # more jobs than GPUs, of which each could take one alone
+    if STUDY.slots_per_gpu == "auto":
         host.use_only(JOBS.slots // host.GPU_PARTS)
 if workflow.resource_settings.cores == available_cpu_count():  # `all`, quotas left out
     workflow.register_resource("_cores", host.cores())
