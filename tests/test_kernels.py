@@ -72,6 +72,10 @@ def test_the_fault_of_a_kernel_is_what_its_errors_began_with():
 def test_memory_that_other_runs_take_is_no_fault_of_a_kernel(kind):
     with pytest.raises(torch.OutOfMemoryError):
         kernels.fault(kind("Triton Error [CUDA]: out of memory"))
+    wrapped = TypeError("at 3:67:")
+    wrapped.__cause__ = kind("Triton Error [CUDA]: out of memory")
+    with pytest.raises(torch.OutOfMemoryError):
+        kernels.fault(wrapped)
 
 
 def test_runs_with_kernels_are_others_than_before_and_no_other_run_is():

@@ -46,12 +46,12 @@ def fault(error: BaseException) -> str:
 
     OutOfMemoryError if memory ran out: other runs take it, and the next time it may be there.
     """
+    while error.__cause__:  # Triton's first line is a place
+        error = error.__cause__
     if isinstance(error, torch.OutOfMemoryError):
         raise error
     if "out of memory" in str(error):  # of a launch: a RuntimeError
         raise torch.OutOfMemoryError(str(error)) from error
-    while error.__cause__:  # Triton's first line is a place
-        error = error.__cause__
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 

@@ -131,8 +131,9 @@ def logistic_regression(
             )
             fits.append(model.fit(x, labels["train"]))
             accuracy = model.score(inputs["val"], labels["val"])
-            gain = accuracy - best_accuracy
-            if gain < is_large * math.sqrt(accuracy * (1 - accuracy) / len(labels["val"])):
+            error = math.sqrt(accuracy * (1 - accuracy) / len(labels["val"]))
+            least = error if is_large else 0.0
+            if accuracy - best_accuracy < least:
                 break
             best_accuracy = accuracy
     best, scores = best_on_val(fits, inputs, labels)
