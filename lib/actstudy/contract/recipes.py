@@ -21,6 +21,8 @@ def recipe_of(spec: RunSpec) -> int:
     if spec.precision == "fp16" and spec.optimizer == "sgd":
         return recipe + (spec.momentum > 0)
     # until then softplus in a pack changed how the values of its company were rounded
-    recipe += spec.engine == "pack" and spec.precision == "bf16"
+    if spec.engine == "pack" and spec.precision == "bf16":
+        # and, with dropout, its company changed that too
+        recipe += 1 + (spec.dropout > 0)
     # until then all packs were trained layer by layer
     return recipe + (pack_kernels.why_not(spec) is None)

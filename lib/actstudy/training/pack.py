@@ -67,6 +67,7 @@ class Pack(PackSteps):
         functorch.activation_memory_budget = 0.0
         compiled = partial(torch.compile, dynamic=False, fullgraph=True)
         self.model.activated = compiled(self.model.activated)
+        self.model.dropped = compiled(self.model.dropped)
         self.optimizer.update = compiled(self.optimizer.update)
         self.inputs = compiled(self.inputs)
         self.scored = compiled(self.scored)
