@@ -22,5 +22,5 @@ def recipe_of(spec: RunSpec) -> int:
         return recipe + (spec.momentum > 0)
     # until then softplus in a pack changed how the values of its company were rounded
     recipe += spec.engine == "pack" and spec.precision == "bf16"
-    # until then all packs were trained layer by layer
-    return recipe + (pack_kernels.why_not(spec) is None)
+    # until then all packs were trained layer by layer; then evaluated so
+    return recipe + 2 * (pack_kernels.why_not(spec) is None)

@@ -89,11 +89,17 @@ def tile_at(at, size: constexpr):
 
 
 @triton.jit
+def with_bias(product, bias, units, size: constexpr):
+    """What an activation is given, of a product (examples, units)."""
+    b = tl.load(bias + units, mask=units < size.width, other=0.0)
+    return rounded(rounded(product, size) + rounded(b, size)[None, :], size)
+
+
+@triton.jit
 def _activate(product, bias, pre, post, units, a, act: constexpr, size: constexpr):
     """Store what an activation is given, of some units of a layer, and what it gives."""
     tile = tl.arange(0, size.examples)[:, None] * size.units + units[None, :]
-    b = tl.load(bias + units, mask=units < size.width, other=0.0)
-    x = rounded(rounded(product, size) + rounded(b, size)[None, :], size)
+    x = with_bias(product, bias, units, size)
     tl.store(pre + tile, x)
     y, _ = act(x, a)
     tl.store(post + tile, y)
@@ -121,35 +127,49 @@ def update_bias(sgd, at, units, n: constexpr, g, size: constexpr):
 
 
 @triton.jit
+def first_product(x, weight, units, size: constexpr):
+    """Inputs, whose rows are at x (examples, 1), times the weights of some units."""
+    examples: constexpr = size.examples
+    n: constexpr = units.shape[0]
+    product = tl.zeros((examples, n), tl.float32)
+    for start in tl.range(0, size.inputs, size.part_inputs, num_stages=size.stages):
+        inputs = start + tl.arange(0, size.part_inputs)
+        inside = _inside(units, inputs, size.width, size.features, False)
+        place = units[:, None] * size.features + inputs[None, :]
+        w = low(tl.load(weight + place, mask=inside, other=0.0), size)
+        h = low(tl.load(x + inputs[None, :]).to(tl.float32), size)
+        product = tl.dot(h, tl.trans(w), product, input_precision="tf32")
+    return product
+
+
+@triton.jit
+def hidden_product(h, weight, units, size: constexpr):
+    """An operand h (examples, units) times the weights of some units of a further layer."""
+    inputs = tl.arange(0, size.units)
+    inside = _inside(units, inputs, size.width, size.width, size.width == size.units)
+    place = units[:, None] * size.width + inputs[None, :]
+    w = low(tl.load(weight + place, mask=inside, other=0.0), size)
+    return _product(h, tl.trans(w))
+
+
+@triton.jit
 def first_layer(x, weight, bias, pre, post, a, act: constexpr, size: constexpr):
     """The first layer, of inputs x (examples, inputs)."""
-    examples: constexpr = size.examples
-    part: constexpr = size.part
-    rows = tl.arange(0, examples)[:, None] * size.inputs
-    for begin in tl.range(0, size.units, part, num_stages=1):
-        units = begin + tl.arange(0, part)
-        product = tl.zeros((examples, part), tl.float32)
-        for start in tl.range(0, size.inputs, size.part_inputs, num_stages=size.stages):
-            inputs = start + tl.arange(0, size.part_inputs)
-            inside = _inside(units, inputs, size.width, size.features, False)
-            place = units[:, None] * size.features + inputs[None, :]
-            w = low(tl.load(weight + place, mask=inside, other=0.0), size)
-            h = low(tl.load(x + rows + inputs[None, :]).to(tl.float32), size)
-            product = tl.dot(h, tl.trans(w), product, input_precision="tf32")
+    x += tl.arange(0, size.examples)[:, None] * size.inputs
+    for begin in tl.range(0, size.units, size.part, num_stages=1):
+        units = begin + tl.arange(0, size.part)
+        product = first_product(x, weight, units, size)
         _activate(product, bias, pre, post, units, a, act, size)
 
 
 @triton.jit
 def hidden_layer(h, weight, bias, pre, post, a, act: constexpr, size: constexpr):
     """A further layer, of h (examples, units)."""
-    inputs = tl.arange(0, size.units)
     h = low(h, size)
     for begin in tl.range(0, size.units, size.part, num_stages=size.stages):
         units = begin + tl.arange(0, size.part)
-        inside = _inside(units, inputs, size.width, size.width, size.width == size.units)
-        place = units[:, None] * size.width + inputs[None, :]
-        w = low(tl.load(weight + place, mask=inside, other=0.0), size)
-        _activate(_product(h, tl.trans(w)), bias, pre, post, units, a, act, size)
+        product = hidden_product(h, weight, units, size)
+        _activate(product, bias, pre, post, units, a, act, size)
 
 
 @triton.jit

@@ -1,11 +1,12 @@
-"""A training step of plain MLPs as one Triton program per run: forward, backward and update.
+"""A training step of plain MLPs as one Triton program per run: forward, backward and update;
+and their logits, by one program per run and block of examples.
 
 A program keeps a layer's tiles on the chip and streams the rest: it reads a weight in the forward
 pass, reads and writes it in the backward pass, and stores what each activation is given. It reads
 nothing of other runs but the batch of its seed, so its bits do not depend on them.
 
 Layers hand their values on through `carry`, two tiles that take turns: a barrier stands between
-writing one and reading it.
+writing one and reading it. The programs of logits keep these values on the chip.
 """
 
 # mypy: disallow-untyped-defs=False
@@ -18,13 +19,17 @@ from actstudy.training.pack_layers import (
     back_first,
     back_layer,
     first_layer,
+    first_product,
     hidden_layer,
+    hidden_product,
     last_layer,
+    low,
     prefetch,
     rounded,
     scored,
     tile_at,
     update_bias,
+    with_bias,
 )
 
 
@@ -121,3 +126,34 @@ def step(
     tl.store(scores + run, loss)
     tl.store(scores + n + run, accuracy)
     _backward(at_logits, x, sgd, places, pre, carry, depth, a, act, size)
+
+
+@triton.jit
+def _activated(product, bias, units, a, act: constexpr, size: constexpr):
+    """What a layer hands on, as an operand."""
+    y, _ = act(with_bias(product, bias, units, size), a)
+    return low(y, size)
+
+
+@triton.jit(do_not_specialize=["n", "depth", "total"])
+def logits_of(runs, x, weights, settings, logits, n, depth, total, act: constexpr, size: constexpr):
+    """Logits (n, total, classes) of the runs, which share an activation; programs (blocks, runs).
+
+    x (blocks, size.examples, inputs): the `total` examples and rows that fill the last block.
+    """
+    run = tl.load(runs + tl.program_id(1)).to(tl.int64)
+    block = tl.program_id(0).to(tl.int64) * size.examples
+    rows = tl.arange(0, size.examples)[:, None]
+    units = tl.arange(0, size.units)
+    a = tl.load(settings + run * 3)
+    first, hidden, to_next, head, bias, to_next_bias, head_bias = _places(run, n, depth, size)
+    x += block * size.inputs + rows * size.inputs
+    product = first_product(x, weights + first, units, size)
+    h = _activated(product, weights + bias, units, a, act, size)
+    for layer in tl.range(1, depth, num_stages=1):
+        product = hidden_product(h, weights + hidden + layer * to_next, units, size)
+        h = _activated(product, weights + bias + layer * to_next_bias, units, a, act, size)
+    z = last_layer(h, weights + head, weights + head_bias, size)
+    classes = tl.arange(0, size.outputs)[None, :]
+    place = (run * total + block + rows) * size.classes + classes
+    tl.store(logits + place, z, mask=(block + rows < total) & (classes < size.classes))
