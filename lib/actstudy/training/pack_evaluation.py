@@ -25,6 +25,7 @@ class Blocks:
     stages: int
     warps: int
     registers: int  # of a thread
+    ahead: int = 1  # layers whose weights are loaded
 
 
 BLOCKS = {
@@ -51,6 +52,8 @@ class PackEvaluation:
             inputs=-(-kernel.features // blocks.features) * blocks.features,
             part_inputs=blocks.features,
             stages=blocks.stages,
+            ahead=blocks.ahead,
+            prefetch=kernel.x.is_cuda,
         )
 
     def rehearse(self) -> None:

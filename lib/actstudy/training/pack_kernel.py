@@ -20,7 +20,7 @@ MAX_CLASSES = 128
 
 @dataclass(frozen=True)
 class Tiles:
-    """How a program is cut: units of a layer and features at a time, stages of loads, its threads.
+    """How a program is cut: units of the backward pass and features at a time, loads, threads.
 
     All runs of a precision have the same, as other tiles may sum in another order.
     """
@@ -31,6 +31,7 @@ class Tiles:
     warps: int = 8
     registers: int = 255  # of a thread
     prefetch: bool = True
+    ahead: int = 1  # layers whose weights are loaded in the forward pass
     parallel: bool = True  # the launches of different activations
 
 
@@ -154,6 +155,7 @@ class PackKernel:
             part_inputs=tiles.features,
             stages=tiles.stages,
             prefetch=tiles.prefetch and self.seed_of.is_cuda,
+            ahead=tiles.ahead,
         )
 
     def rehearse(self) -> None:

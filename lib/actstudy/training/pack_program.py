@@ -16,20 +16,17 @@ import triton.language as tl
 from triton.language import constexpr
 
 from actstudy.training.pack_layers import (
+    activated,
     back_first,
     back_layer,
-    first_layer,
     first_product,
-    hidden_layer,
     hidden_product,
     last_layer,
-    low,
     prefetch,
     rounded,
     scored,
     tile_at,
     update_bias,
-    with_bias,
 )
 
 
@@ -53,23 +50,22 @@ def _places(run, n, depth, size: constexpr):
 
 
 @triton.jit
-def _forward(x, weights, places, pre, carry, depth, a, act: constexpr, size: constexpr):
-    """The logits (examples, outputs)."""
+def _forward(x, weights, places, pre, depth, a, act: constexpr, size: constexpr):
+    """The logits (examples, outputs); pre: None, or where activations' inputs are stored."""
     first, hidden, to_next, head, bias, to_next_bias, head_bias = places
     values: constexpr = size.examples * size.units
-    first_layer(x, weights + first, weights + bias, pre, carry, a, act, size)
-    for layer in tl.range(1, depth, num_stages=1):
+    product = first_product(x, weights + first, size)
+    h = activated(product, weights + bias, pre, a, act, size)
+    for layer in tl.range(1, depth, num_stages=size.ahead):
         after = hidden + tl.minimum(layer + 1, depth - 1) * to_next
         prefetch(weights + after, size.width * size.units // 32, size)
-        tl.debug_barrier()
-        h = tile_at(carry + (layer + 1) % 2 * values, size)
-        weight = weights + hidden + layer * to_next
+        product = hidden_product(h, weights + hidden + layer * to_next, size)
         b = weights + bias + layer * to_next_bias
-        post = carry + layer % 2 * values
-        hidden_layer(h, weight, b, pre + layer * values, post, a, act, size)
-    tl.debug_barrier()
-    last = tile_at(carry + (depth + 1) % 2 * values, size)
-    return last_layer(last, weights + head, weights + head_bias, size)
+        if pre is None:
+            h = activated(product, b, pre, a, act, size)
+        else:
+            h = activated(product, b, pre + layer * values, a, act, size)
+    return last_layer(h, weights + head, weights + head_bias, size)
 
 
 @triton.jit
@@ -121,18 +117,12 @@ def step(
     pre = pres + run * depth * size.examples * size.units
     carry = carries + run * 2 * size.examples * size.units
     places = _places(run, n, depth, size)
-    logits = _forward(x, weights, places, pre, carry, depth, a, act, size)
+    logits = _forward(x, weights, places, pre, depth, a, act, size)
     loss, accuracy, at_logits = scored(logits, labels + seed * size.batch, smoothing, size)
     tl.store(scores + run, loss)
     tl.store(scores + n + run, accuracy)
+    tl.debug_barrier()
     _backward(at_logits, x, sgd, places, pre, carry, depth, a, act, size)
-
-
-@triton.jit
-def _activated(product, bias, units, a, act: constexpr, size: constexpr):
-    """What a layer hands on, as an operand."""
-    y, _ = act(with_bias(product, bias, units, size), a)
-    return low(y, size)
 
 
 @triton.jit(do_not_specialize=["n", "depth", "total"])
@@ -144,16 +134,9 @@ def logits_of(runs, x, weights, settings, logits, n, depth, total, act: constexp
     run = tl.load(runs + tl.program_id(1)).to(tl.int64)
     block = tl.program_id(0).to(tl.int64) * size.examples
     rows = tl.arange(0, size.examples)[:, None]
-    units = tl.arange(0, size.units)
     a = tl.load(settings + run * 3)
-    first, hidden, to_next, head, bias, to_next_bias, head_bias = _places(run, n, depth, size)
-    x += block * size.inputs + rows * size.inputs
-    product = first_product(x, weights + first, units, size)
-    h = _activated(product, weights + bias, units, a, act, size)
-    for layer in tl.range(1, depth, num_stages=1):
-        product = hidden_product(h, weights + hidden + layer * to_next, units, size)
-        h = _activated(product, weights + bias + layer * to_next_bias, units, a, act, size)
-    z = last_layer(h, weights + head, weights + head_bias, size)
+    places = _places(run, n, depth, size)
+    z = _forward(x + block * size.inputs, weights, places, None, depth, a, act, size)
     classes = tl.arange(0, size.outputs)[None, :]
     place = (run * total + block + rows) * size.classes + classes
     tl.store(logits + place, z, mask=(block + rows < total) & (classes < size.classes))
