@@ -114,7 +114,7 @@ class PackedMLP(nn.Module):
             else:
                 pre = product + shift
                 h = _applied(pre, parts, weights).view_as(pre)  # identity returns its own input
-                seen.append(Layer(torch.add(*linear), pre, h))
+                seen.append(Layer(pre if product is linear[0] else torch.add(*linear), pre, h))
             if dropouts:
                 h = self.dropped(h, *dropouts[index])
         product, shift = _linear(h, *self.stacked[self.n_of_layers - 2 : self.n_of_layers])

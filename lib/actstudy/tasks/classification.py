@@ -67,13 +67,65 @@ def evaluate_runs(logits: Tensor, y: Tensor, runs: Sequence[int]) -> list[Evalua
     return _evaluations(logits, y, loss_values, runs)
 
 
+@torch.no_grad()
+def counted(logits: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """What the scores of a pack's runs follow from, each (R, ...), where the logits (R, N, C) are.
+
+    y (N,). All but the loss are counts or, as sums of float32 in float64, exact: in any order.
+    """
+    confidence, predicted = logits.softmax(2).max(2)
+    correct = predicted == y
+    place = torch.ceil(confidence.double() * metrics.N_BINS) - 1
+    place = place.nan_to_num(metrics.N_BINS).clamp(0, metrics.N_BINS - 1)
+    sums = []
+    right = []
+    for b in range(metrics.N_BINS):
+        inside = place == b
+        sums.append(torch.where(inside, confidence, 0).sum(1, dtype=torch.float64))
+        right.append((inside & correct).sum(1))
+    classes = torch.arange(logits.shape[2], device=y.device)
+    guesses = predicted[:, :, None] == classes
+    counts = {
+        "loss": losses(logits, y.expand(len(logits), -1)),
+        "confidences": torch.stack(sums, 1),
+        "right": torch.stack(right, 1),
+        "hits": (guesses & correct[:, :, None]).sum(1),
+        "guesses": guesses.sum(1),
+    }
+    if len(classes) > 5:
+        counts["top5"] = _top5(logits, y)
+    return counts
+
+
+def evaluate_counts(
+    counts: Mapping[str, Tensor], y: Tensor, runs: Sequence[int]
+) -> list[Evaluation]:
+    """The scores, alone, that `evaluate_runs` has, from what `counted` returns."""
+    host = {name: value.cpu().numpy() for name, value in counts.items()}
+    hits = host["hits"]
+    labels = np.bincount(y.cpu().numpy(), minlength=hits.shape[1])
+    bins_of_runs = zip(host["confidences"].tolist(), host["right"].tolist(), strict=True)
+    of_runs = {
+        "loss": host["loss"],
+        "accuracy": hits.sum(1) / len(y),
+        "macro_f1": metrics.mean_f1(hits, labels + host["guesses"]),
+        "ece": [metrics.gap(*bins, len(y)) for bins in bins_of_runs],
+    }
+    if "top5" in host:
+        of_runs["top5"] = host["top5"]
+    return [
+        Evaluation({name: float(values[run]) for name, values in of_runs.items()}, {})
+        for run in runs
+    ]
+
+
 def _evaluations(
     logits: Tensor, y: Tensor, loss_values: Sequence[float], runs: Sequence[int]
 ) -> list[Evaluation]:
     classes = logits.shape[2]
     label = y.cpu().numpy()
     confidence, predicted = (part.cpu().numpy() for part in logits.softmax(2).max(2))
-    top5 = _top5(logits, y) if classes > 5 else None
+    top5 = _top5(logits, y).tolist() if classes > 5 else None
     evaluations = []
     for run in runs:
         bins = metrics.calibration_bins(confidence[run], label == predicted[run])
@@ -95,10 +147,10 @@ def _evaluations(
     return evaluations
 
 
-def _top5(logits: Tensor, y: Tensor) -> list[float]:
+def _top5(logits: Tensor, y: Tensor) -> Tensor:
     """Share, per run, of examples whose label is among the five largest logits."""
     hits = (logits.topk(5).indices == y[:, None]).any(2)
-    return hits.float().mean(1).tolist()
+    return hits.float().mean(1)
 
 
 def logistic_regression(

@@ -3,6 +3,7 @@
 Metrics are pure functions of labels and predictions, numpy arrays (N,).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,8 +33,13 @@ def macro_f1(label: np.ndarray, predicted: np.ndarray, classes: int) -> float:
     """
     hits = np.bincount(label[label == predicted], minlength=classes)
     total = np.bincount(label, minlength=classes) + np.bincount(predicted, minlength=classes)
-    f1 = np.divide(2 * hits, total, out=np.zeros(classes), where=total > 0)
-    return float(f1.mean())
+    return float(mean_f1(hits, total))
+
+
+def mean_f1(hits: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Macro-F1 (...) of each class's true positives and its labels plus predictions (..., C)."""
+    f1 = np.divide(2 * hits, total, out=np.zeros(total.shape), where=total > 0)
+    return np.asarray(f1.mean(-1))
 
 
 def calibration_bins(
@@ -64,4 +70,9 @@ def ece(bins: list[dict[str, float]]) -> float:
     The sum over bins of |sum of confidences - number correct| / N.
     """
     total = sum(b["count"] for b in bins)
-    return sum(abs(b["confidence_sum"] - b["correct"]) for b in bins) / total
+    return gap([b["confidence_sum"] for b in bins], [b["correct"] for b in bins], total)
+
+
+def gap(confidences: Sequence[float], right: Sequence[float], total: float) -> float:
+    """`ece` of `total` examples, from each bin's sum of confidences and number correct."""
+    return sum(abs(c - r) for c, r in zip(confidences, right, strict=True)) / total

@@ -12,7 +12,7 @@ from actstudy.health import learnt, values
 from actstudy.nets.packed import Dropout, Layer
 from actstudy.tasks import classification
 from actstudy.tasks.metrics import Evaluation
-from actstudy.training import pack_kernel
+from actstudy.training import pack_evaluation, pack_kernel
 from actstudy.training.batches import order_seeds, probe_batch
 from actstudy.training.blame import LOSS, first
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
@@ -30,6 +30,7 @@ class Pack(PackSteps):
     """Runs that train as one model: row r of its weights is run r's; further rows are not used."""
 
     epoch_scalars: tuple[int, Tensor] = (-1, torch.empty(0))
+    evaluation: Any = None  # a PackEvaluation, if the kernel evaluates
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,8 +43,8 @@ class Pack(PackSteps):
         self.seed_of = torch.tensor(places, device=self.device)
         with self.clock("compile"):
             self.kernel = pack_kernel.make(self.model, self.specs, self.seed_of, self.logs)
-        if self.kernel and self.kernel.fused:
-            self.optimizer.lr.masked_fill_(self.kernel.trains, 0.0)  # it leaves them alone
+            if self.kernel:
+                self.evaluation = pack_evaluation.make(self.kernel, self.logs)
         self.dropout = PackDropout(self.model, self.spec, seeds, self.seed_of)
         self.probe_rows = probe_batch(self.splits["train"]["x"])
         self.stacks = PackStacks(self.model, self.optimizer, self.spec.patience is not None)
@@ -115,19 +116,22 @@ class Pack(PackSteps):
         return {"health": self.keyed("probe", read)}
 
     def evaluate(self, split: str, runs: Sequence[int]) -> list[Evaluation]:
+        y = self.splits[split]["y"]
         if split == "val":
-            logits = self.recorder.play("validate", self.validate)["logits"]
-        else:
-            logits = self.logits(split)
-        return classification.evaluate_runs(logits, self.splits[split]["y"], runs)
+            counts = self.recorder.play("validate", self.validate)
+            return classification.evaluate_counts(counts, y, runs)
+        return classification.evaluate_runs(self.logits(split), y, runs)
 
     def validate(self) -> Scores:
-        """Logits (R, N, C) of the validation split."""
-        return {"logits": self.logits("val")}
+        """What the scores of the validation split follow from, each (R, ...)."""
+        return classification.counted(self.logits("val"), self.splits["val"]["y"])
 
     def logits(self, split: str) -> Tensor:
         """Logits (R, N, C) of a whole split."""
         x = self.splits[split]["x"]
+        if self.evaluation:
+            logits: Tensor = self.evaluation.logits(self.inputs(x).flatten(1))
+            return logits
         parts = []
         self.model.eval()
         size = min(len(x), max(1, MAX_EVAL_ROWS // self.model.runs))

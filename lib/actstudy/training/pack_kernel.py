@@ -1,7 +1,8 @@
 """The runs of a pack that `pack_program` trains: which ones, their tensors, its launches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ MAX_CLASSES = 128
 
 @dataclass(frozen=True)
 class Tiles:
-    """How a program is cut: units of a layer and features at a time, stages of loads, its threads.
+    """How a program is cut: units of the backward pass and features at a time, loads, threads.
 
     All runs of a precision have the same, as other tiles may sum in another order.
     """
@@ -30,6 +31,7 @@ class Tiles:
     warps: int = 8
     registers: int = 255  # of a thread
     prefetch: bool = True
+    ahead: int = 1  # layers whose weights are loaded in the forward pass
     parallel: bool = True  # the launches of different activations
 
 
@@ -40,30 +42,37 @@ TILES = {  # the fastest of those that were tried on an H100
 
 
 def make(model: PackedMLP, specs: Sequence[RunSpec], seed_of: Tensor, logs: Sequence[Log]) -> Any:
-    """The kernel of a pack, tried; None if it trains none of its runs, whose logs say why not.
+    """The kernel of a pack, tried; None if it does not train the runs, whose logs say why not.
 
     specs, logs: of the first rows of the model; seed_of: each row's place among the seeds (R,).
     """
-    runs = []
-    for run, spec in enumerate(specs):
-        reason = why_not(spec) or _why_not_there(model)
-        if reason:
-            logs[run].line(f"kernel: not used: {reason}")
-        else:
-            runs.append(run)
-    if not runs:
+    reason = next(filter(None, map(why_not, specs)), None) or _why_not_there(model)
+    if reason:
+        for log in logs:
+            log.line(f"kernel: not used: {reason}")
         return None
+    tiles = TILES[specs[0].precision]
+    kernel = tried(lambda: PackKernel(model, specs, seed_of, tiles), logs, "not used")
+    if kernel:
+        for log in logs:
+            log.line("kernel: used")
+    return kernel
+
+
+def tried(build: Callable[[], Any], logs: Sequence[Log], otherwise: str) -> Any:
+    """What was built and rehearsed; None if that failed: logs say what is done otherwise, and why.
+
+    OutOfMemoryError if memory ran out.
+    """
     try:
-        kernel = PackKernel(model, specs, runs, seed_of, TILES[specs[0].precision])
-        kernel.rehearse()
+        built = build()
+        built.rehearse()
     except Exception as error:
         reason = kernels.fault(error)
-        for run in runs:
-            logs[run].line(f"kernel: not used: {reason}")
+        for log in logs:
+            log.line(f"kernel: {otherwise}: {reason}")
         return None
-    for run in runs:
-        logs[run].line("kernel: used")
-    return kernel
+    return built
 
 
 def _why_not_there(model: PackedMLP) -> str | None:
@@ -77,33 +86,29 @@ def _why_not_there(model: PackedMLP) -> str | None:
 
 
 class PackKernel:
-    """Trains some runs of a packed model, plain MLPs, in its stacked parameters.
+    """Trains the first rows of a packed model, plain MLPs, in its stacked parameters.
 
     fused: plain SGD is part of the kernel; else an optimizer takes `gradients`, each (R, ...).
-    Rows of other runs are left alone; their gradients and scores are zero.
+    Further rows are left alone; their gradients and scores are zero.
     """
 
     def __init__(
         self,
         model: PackedMLP,
         specs: Sequence[RunSpec],
-        runs: Sequence[int],
         seed_of: Tensor,
         tiles: Tiles,
     ) -> None:
         self.spec = specs[0]
         self.tiles = tiles
         self.fused = self.spec.optimizer == "sgd" and not (self.spec.momentum or self.spec.clip)
-        self.is_all = len(runs) == len(specs)
-        self.moves_all = self.fused and self.is_all
         self.seed_of = seed_of
         device = seed_of.device
-        self.trains = torch.tensor([run in runs for run in range(model.runs)], device=device)
         settings = [(_argument(spec), spec.lr, spec.weight_decay) for spec in specs]
         self.settings = torch.tensor(settings, device=device)
         self.by_activation: dict[str, Tensor] = {}
-        for name in dict.fromkeys(str(specs[run].activation) for run in runs):
-            alike = [run for run in runs if specs[run].activation == name]
+        for name in dict.fromkeys(str(spec.activation) for spec in specs):
+            alike = [run for run, spec in enumerate(specs) if spec.activation == name]
             self.by_activation[name] = torch.tensor(alike, device=device)
         self.streams: list[Any] = []
         if tiles.parallel and device.type == "cuda":
@@ -150,6 +155,7 @@ class PackKernel:
             part_inputs=tiles.features,
             stages=tiles.stages,
             prefetch=tiles.prefetch and self.seed_of.is_cuda,
+            ahead=tiles.ahead,
         )
 
     def rehearse(self) -> None:
@@ -170,23 +176,29 @@ class PackKernel:
         are written.
         """
         self.x[:, : x.shape[1], : x.shape[2]] = x
-        first, *others = self.by_activation
-        for name, stream in zip(others, self.streams, strict=False):
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                self._launch(name, y, scalars, update, keep)
-        for name in [first] if self.streams else [first, *others]:
-            self._launch(name, y, scalars, update, keep)
-        for stream in self.streams:
-            torch.cuda.current_stream().wait_stream(stream)
+        self.for_each_activation(partial(self._launch, y, scalars, update, keep))
         loss, accuracy = self.scores.clone()
         return loss, accuracy
 
-    def _launch(self, name: str, y: Tensor, scalars: Tensor, update: bool, keep: bool) -> None:
+    def for_each_activation(self, launch: Callable[[str, Tensor], None]) -> None:
+        """Launch what each activation's runs need, by its name and theirs, next to each other."""
+        (first, runs), *others = self.by_activation.items()
+        for stream, other in zip(self.streams, others, strict=False):
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                launch(*other)
+        launch(first, runs)
+        for other in others[len(self.streams) :]:
+            launch(*other)
+        for stream in self.streams:
+            torch.cuda.current_stream().wait_stream(stream)
+
+    def _launch(
+        self, y: Tensor, scalars: Tensor, update: bool, keep: bool, name: str, runs: Tensor
+    ) -> None:
         """Launch the programs of the runs of an activation."""
         from actstudy.training import pack_formulas, pack_program
 
-        runs = self.by_activation[name]
         options: dict[str, Any] = {"num_warps": self.tiles.warps, "num_stages": self.tiles.stages}
         if self.x.is_cuda:
             options["maxnreg"] = self.tiles.registers

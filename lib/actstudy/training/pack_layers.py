@@ -35,6 +35,7 @@ class Sizes:
     part_inputs: int
     stages: int  # of loads that are under way
     prefetch: bool
+    ahead: int = 1  # layers whose weights are under way in the forward pass
 
 
 @triton.jit
@@ -89,14 +90,18 @@ def tile_at(at, size: constexpr):
 
 
 @triton.jit
-def _activate(product, bias, pre, post, units, a, act: constexpr, size: constexpr):
-    """Store what an activation is given, of some units of a layer, and what it gives."""
-    tile = tl.arange(0, size.examples)[:, None] * size.units + units[None, :]
+def activated(product, bias, pre, a, act: constexpr, size: constexpr):
+    """What a layer hands on, of its product (examples, units), as an operand.
+
+    pre: where what its activation is given is stored; None: nowhere.
+    """
+    units = tl.arange(0, size.units)
     b = tl.load(bias + units, mask=units < size.width, other=0.0)
     x = rounded(rounded(product, size) + rounded(b, size)[None, :], size)
-    tl.store(pre + tile, x)
+    if pre is not None:
+        tl.store(pre + tl.arange(0, size.examples)[:, None] * size.units + units[None, :], x)
     y, _ = act(x, a)
-    tl.store(post + tile, y)
+    return low(y, size)
 
 
 @triton.jit
@@ -121,47 +126,43 @@ def update_bias(sgd, at, units, n: constexpr, g, size: constexpr):
 
 
 @triton.jit
-def first_layer(x, weight, bias, pre, post, a, act: constexpr, size: constexpr):
-    """The first layer, of inputs x (examples, inputs)."""
+def first_product(x, weight, size: constexpr):
+    """Inputs x (examples, inputs) times the weights of the first layer."""
     examples: constexpr = size.examples
-    part: constexpr = size.part
+    n: constexpr = size.units
+    units = tl.arange(0, n)
     rows = tl.arange(0, examples)[:, None] * size.inputs
-    for begin in tl.range(0, size.units, part, num_stages=1):
-        units = begin + tl.arange(0, part)
-        product = tl.zeros((examples, part), tl.float32)
-        for start in tl.range(0, size.inputs, size.part_inputs, num_stages=size.stages):
-            inputs = start + tl.arange(0, size.part_inputs)
-            inside = _inside(units, inputs, size.width, size.features, False)
-            place = units[:, None] * size.features + inputs[None, :]
-            w = low(tl.load(weight + place, mask=inside, other=0.0), size)
-            h = low(tl.load(x + rows + inputs[None, :]).to(tl.float32), size)
-            product = tl.dot(h, tl.trans(w), product, input_precision="tf32")
-        _activate(product, bias, pre, post, units, a, act, size)
+    product = tl.zeros((examples, n), tl.float32)
+    for start in tl.range(0, size.inputs, size.part_inputs, num_stages=size.stages):
+        inputs = start + tl.arange(0, size.part_inputs)
+        inside = _inside(units, inputs, size.width, size.features, False)
+        place = units[:, None] * size.features + inputs[None, :]
+        w = low(tl.load(weight + place, mask=inside, other=0.0), size)
+        h = low(tl.load(x + rows + inputs[None, :]).to(tl.float32), size)
+        product = tl.dot(h, tl.trans(w), product, input_precision="tf32")
+    return product
 
 
 @triton.jit
-def hidden_layer(h, weight, bias, pre, post, a, act: constexpr, size: constexpr):
-    """A further layer, of h (examples, units)."""
-    inputs = tl.arange(0, size.units)
-    h = low(h, size)
-    for begin in tl.range(0, size.units, size.part, num_stages=size.stages):
-        units = begin + tl.arange(0, size.part)
-        inside = _inside(units, inputs, size.width, size.width, size.width == size.units)
-        place = units[:, None] * size.width + inputs[None, :]
-        w = low(tl.load(weight + place, mask=inside, other=0.0), size)
-        _activate(_product(h, tl.trans(w)), bias, pre, post, units, a, act, size)
+def hidden_product(h, weight, size: constexpr):
+    """An operand h (examples, units) times the weights of a further layer."""
+    units = tl.arange(0, size.units)
+    inside = _inside(units, units, size.width, size.width, size.width == size.units)
+    place = units[:, None] * size.width + units[None, :]
+    w = low(tl.load(weight + place, mask=inside, other=0.0), size)
+    return _product(h, tl.trans(w))
 
 
 @triton.jit
 def last_layer(h, weight, bias, size: constexpr):
-    """The last layer, of h (examples, units)."""
+    """The last layer, of an operand h (examples, units)."""
     classes = tl.arange(0, size.outputs)
     inputs = tl.arange(0, size.units)
     inside = _inside(classes, inputs, size.classes, size.width, False)
     place = classes[:, None] * size.width + inputs[None, :]
     w = low(tl.load(weight + place, mask=inside, other=0.0), size)
     b = tl.load(bias + classes, mask=classes < size.classes, other=0.0)
-    product = rounded(_product(low(h, size), tl.trans(w)), size)
+    product = rounded(_product(h, tl.trans(w)), size)
     return rounded(product + rounded(b, size)[None, :], size)
 
 

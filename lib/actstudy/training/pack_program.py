@@ -1,11 +1,12 @@
-"""A training step of plain MLPs as one Triton program per run: forward, backward and update.
+"""A training step of plain MLPs as one Triton program per run: forward, backward and update;
+and their logits, by one program per run and block of examples.
 
 A program keeps a layer's tiles on the chip and streams the rest: it reads a weight in the forward
 pass, reads and writes it in the backward pass, and stores what each activation is given. It reads
 nothing of other runs but the batch of its seed, so its bits do not depend on them.
 
 Layers hand their values on through `carry`, two tiles that take turns: a barrier stands between
-writing one and reading it.
+writing one and reading it. The programs of logits keep these values on the chip.
 """
 
 # mypy: disallow-untyped-defs=False
@@ -15,10 +16,11 @@ import triton.language as tl
 from triton.language import constexpr
 
 from actstudy.training.pack_layers import (
+    activated,
     back_first,
     back_layer,
-    first_layer,
-    hidden_layer,
+    first_product,
+    hidden_product,
     last_layer,
     prefetch,
     rounded,
@@ -48,23 +50,22 @@ def _places(run, n, depth, size: constexpr):
 
 
 @triton.jit
-def _forward(x, weights, places, pre, carry, depth, a, act: constexpr, size: constexpr):
-    """The logits (examples, outputs)."""
+def _forward(x, weights, places, pre, depth, a, act: constexpr, size: constexpr):
+    """The logits (examples, outputs); pre: None, or where activations' inputs are stored."""
     first, hidden, to_next, head, bias, to_next_bias, head_bias = places
     values: constexpr = size.examples * size.units
-    first_layer(x, weights + first, weights + bias, pre, carry, a, act, size)
-    for layer in tl.range(1, depth, num_stages=1):
+    product = first_product(x, weights + first, size)
+    h = activated(product, weights + bias, pre, a, act, size)
+    for layer in tl.range(1, depth, num_stages=size.ahead):
         after = hidden + tl.minimum(layer + 1, depth - 1) * to_next
         prefetch(weights + after, size.width * size.units // 32, size)
-        tl.debug_barrier()
-        h = tile_at(carry + (layer + 1) % 2 * values, size)
-        weight = weights + hidden + layer * to_next
+        product = hidden_product(h, weights + hidden + layer * to_next, size)
         b = weights + bias + layer * to_next_bias
-        post = carry + layer % 2 * values
-        hidden_layer(h, weight, b, pre + layer * values, post, a, act, size)
-    tl.debug_barrier()
-    last = tile_at(carry + (depth + 1) % 2 * values, size)
-    return last_layer(last, weights + head, weights + head_bias, size)
+        if pre is None:
+            h = activated(product, b, pre, a, act, size)
+        else:
+            h = activated(product, b, pre + layer * values, a, act, size)
+    return last_layer(h, weights + head, weights + head_bias, size)
 
 
 @triton.jit
@@ -116,8 +117,26 @@ def step(
     pre = pres + run * depth * size.examples * size.units
     carry = carries + run * 2 * size.examples * size.units
     places = _places(run, n, depth, size)
-    logits = _forward(x, weights, places, pre, carry, depth, a, act, size)
+    logits = _forward(x, weights, places, pre, depth, a, act, size)
     loss, accuracy, at_logits = scored(logits, labels + seed * size.batch, smoothing, size)
     tl.store(scores + run, loss)
     tl.store(scores + n + run, accuracy)
+    tl.debug_barrier()
     _backward(at_logits, x, sgd, places, pre, carry, depth, a, act, size)
+
+
+@triton.jit(do_not_specialize=["n", "depth", "total"])
+def logits_of(runs, x, weights, settings, logits, n, depth, total, act: constexpr, size: constexpr):
+    """Logits (n, total, classes) of the runs, which share an activation; programs (blocks, runs).
+
+    x (blocks, size.examples, inputs): the `total` examples and rows that fill the last block.
+    """
+    run = tl.load(runs + tl.program_id(1)).to(tl.int64)
+    block = tl.program_id(0).to(tl.int64) * size.examples
+    rows = tl.arange(0, size.examples)[:, None]
+    a = tl.load(settings + run * 3)
+    places = _places(run, n, depth, size)
+    z = _forward(x + block * size.inputs, weights, places, None, depth, a, act, size)
+    classes = tl.arange(0, size.outputs)[None, :]
+    place = (run * total + block + rows) * size.classes + classes
+    tl.store(logits + place, z, mask=(block + rows < total) & (classes < size.classes))

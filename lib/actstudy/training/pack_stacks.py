@@ -30,8 +30,9 @@ class PackStacks:
 
     def keep_best(self, runs: Sequence[int]) -> None:
         """The present weights of some runs are their best."""
+        rows = torch.tensor(runs, device=self.present[0].device)  # sent once
         for best, stack in zip(self.best, self.present, strict=True):
-            best[runs] = stack.detach()[runs]
+            best[rows] = stack.detach()[rows]
 
     def set_aside(self, runs: Sequence[int]) -> None:
         """The present weights of some runs, which end now, are their last."""

@@ -1,4 +1,4 @@
-"""What a pack computes in a step: by the kernel, or layer by layer, or both for different runs."""
+"""What a pack computes in a step: by the kernel, or layer by layer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -47,32 +47,19 @@ class PackSteps(Engine):
         self, rows: Tensor, scalars: Tensor, drawn: Sequence[Tensor], watched: bool
     ) -> tuple[Scores, list[Tensor]]:
         """Scores of a step on rows (seeds, B); and gradients, which may be old if not watched."""
-        if self.kernel is None:
+        kernel = self.kernel
+        if kernel is None:
             loss, accuracy, *gradients = self._by_layers(rows, drawn)
         else:
-            loss, accuracy, *gradients = self._by_kernel(rows, scalars, drawn, watched)
+            train = self.splits["train"]
+            x = self.inputs(train["x"][rows]).flatten(2)
+            keep = watched or not kernel.fused
+            loss, accuracy = kernel.step(x, train["y"][rows], scalars, kernel.fused, keep)
+            gradients = kernel.gradients
         scores = {"loss": loss, "accuracy": accuracy}
-        if self.kernel is None or not self.kernel.moves_all:
+        if kernel is None or not kernel.fused:
             scores |= self._step(gradients, scalars)
         return scores, gradients
-
-    def _by_kernel(
-        self, rows: Tensor, scalars: Tensor, drawn: Sequence[Tensor], watched: bool
-    ) -> list[Tensor]:
-        """As `_by_layers`, which computes the runs that the kernel does not train."""
-        kernel = self.kernel
-        of_all = [] if kernel.is_all else self._by_layers(rows, drawn)
-        train = self.splits["train"]
-        x = self.inputs(train["x"][rows]).flatten(2)
-        keep = watched or not kernel.moves_all
-        scores = kernel.step(x, train["y"][rows], scalars, kernel.fused, keep)
-        of_kernel = [*scores, *kernel.gradients]
-        if kernel.is_all:
-            return of_kernel
-        for place, own in enumerate(of_kernel):
-            trained = kernel.trains.view(-1, *[1] * (own.ndim - 1))
-            of_all[place] = torch.where(trained, own, of_all[place])
-        return of_all
 
     def keyed(self, part: str, read: values.Values) -> Tensor:
         """What a part of a step reads, as one tensor; its keys are noted as the part first runs."""

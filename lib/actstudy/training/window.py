@@ -16,10 +16,11 @@ def fetch(engine: Engine, stopping: Callable[[], bool]) -> None:
     if not engine.pending:
         return
     first = engine.step - len(engine.pending)
-    scores: dict[str, list[list[float]]] = {}
+    of_steps = {}
     for name in engine.pending[0]:
-        steps = [step_scores[name] for step_scores in engine.pending]
-        scores[name] = torch.stack(steps, 1).tolist()
+        of_steps[name] = torch.stack([scores[name] for scores in engine.pending], 1)
+    is_bad = (~of_steps["loss"].isfinite()).any(1).tolist()
+    scores: dict[str, list[list[float]]] = {k: value.tolist() for k, value in of_steps.items()}
     engine.pending.clear()
     bad: dict[int, int] = {}
     for run in engine.running:
@@ -28,9 +29,8 @@ def fetch(engine: Engine, stopping: Callable[[], bool]) -> None:
             window.setdefault(name, []).extend(values[run])
         if "skipped" in scores:
             engine.progress[run].skipped += round(sum(scores["skipped"][run]))
-        offset = _first_nonfinite(scores["loss"][run])
-        if offset is not None:
-            bad[run] = first + offset
+        if is_bad[run]:
+            bad[run] = first + _first_nonfinite(scores["loss"][run])
     if bad:
         places = blame.search(engine, bad, lambda: blame.in_training(engine, bad, stopping))
         for run, step in bad.items():
@@ -176,6 +176,6 @@ def _end_impatient(engine: Engine) -> None:
         engine.end(run, "completed", None, engine.step)
 
 
-def _first_nonfinite(values: list[float]) -> int | None:
-    """The place of the first value that is not finite, or None."""
-    return next((place for place, value in enumerate(values) if not math.isfinite(value)), None)
+def _first_nonfinite(values: list[float]) -> int:
+    """The place of the first value that is not finite."""
+    return next(place for place, value in enumerate(values) if not math.isfinite(value))

@@ -1,0 +1,96 @@
+"""The logits of the runs that `pack_kernel` trains, of many examples."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from actstudy.training.log import Log
+from actstudy.training.pack_kernel import PackKernel, tried
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How an evaluation is cut: examples of a program, features at a time, stages, threads.
+
+    All runs of a precision have the same, as other ones may sum in another order.
+    """
+
+    examples: int
+    features: int
+    stages: int
+    warps: int
+    registers: int  # of a thread
+    ahead: int = 1  # layers whose weights are loaded
+
+
+BLOCKS = {
+    "tf32": Blocks(examples=64, features=32, stages=2, warps=4, registers=255),
+    "bf16": Blocks(examples=128, features=32, stages=2, warps=8, registers=128),
+}
+
+
+def make(kernel: PackKernel, logs: Sequence[Log]) -> Any:
+    """The evaluation by a kernel of packs, tried; None if it does not work: the logs say why."""
+    blocks = BLOCKS[kernel.spec.precision]
+    return tried(lambda: PackEvaluation(kernel, blocks), logs, "evaluation layer by layer")
+
+
+class PackEvaluation:
+    """Evaluates the runs of a kernel, of the weights that it trains."""
+
+    def __init__(self, kernel: PackKernel, blocks: Blocks) -> None:
+        self.kernel = kernel
+        self.blocks = blocks
+        self.size = dataclasses.replace(
+            kernel.size,
+            examples=blocks.examples,
+            inputs=-(-kernel.features // blocks.features) * blocks.features,
+            part_inputs=blocks.features,
+            stages=blocks.stages,
+            ahead=blocks.ahead,
+            prefetch=kernel.x.is_cuda,
+        )
+
+    def rehearse(self) -> None:
+        """Compile and launch all there is."""
+        self.logits(self.kernel.x.new_zeros(1, self.kernel.features))
+        if self.kernel.x.is_cuda:
+            torch.cuda.synchronize()
+
+    @torch.no_grad()
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits (R, N, classes) of x (N, features); zeros in rows without a run."""
+        kernel = self.kernel
+        blocks = -(-len(x) // self.size.examples)
+        filled = kernel.x.new_zeros(blocks * self.size.examples, self.size.inputs)
+        filled[: len(x), : x.shape[1]] = x
+        logits = kernel.weights.new_zeros(len(kernel.pre), len(x), kernel.classes)
+        kernel.for_each_activation(partial(self._launch, filled, logits))
+        return logits
+
+    def _launch(self, x: Tensor, logits: Tensor, name: str, runs: Tensor) -> None:
+        """Launch the programs of the runs of an activation."""
+        from actstudy.training import pack_formulas, pack_program
+
+        kernel = self.kernel
+        options: dict[str, Any] = {"num_warps": self.blocks.warps}
+        if x.is_cuda:
+            options["maxnreg"] = self.blocks.registers
+        pack_program.logits_of[(len(x) // self.size.examples, len(runs))](
+            runs,
+            x,
+            kernel.weights,
+            kernel.settings,
+            logits,
+            len(logits),
+            kernel.depth,
+            logits.shape[1],
+            getattr(pack_formulas, name),
+            self.size,
+            **options,
+        )
