@@ -16,6 +16,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -23,7 +24,6 @@ from matplotlib.patches import Patch
 from actstudy.analysis.figures.panels import subplots, tidy
 from actstudy.analysis.figures.style import BAR_COLOUR, OTHER_STYLES
 from actstudy.analysis.figures.timeline import first_of_packs, lanes
-from actstudy.contract import store
 from actstudy.contract.schema import BUCKETS
 
 LOAD = ["time", "index", "uuid", "busy", "memory_mib"]
@@ -54,10 +54,10 @@ def load(file: Path) -> pd.DataFrame:
 def runs(results: Path) -> pd.DataFrame:
     """A row per run of a folder of results that had a device; times in seconds since the epoch."""
     rows = []
-    for manifest in sorted(results.glob(f"runs/*/*/{store.MANIFEST}")):
-        rows.append({**store.summary_row(manifest.parent), "task": manifest.parts[-3]})
+    for file in sorted(results.glob("runs/*/*/runs.parquet")):
+        rows += [{**row, "task": file.parts[-3]} for row in pq.read_table(file).to_pylist()]
     if not rows:
-        raise SystemExit(f"{results}: no runs; allowed: a folder with runs/TASK/ID")
+        raise SystemExit(f"{results}: no runs; allowed: a folder with runs/TASK/ID/runs.parquet")
     frame = first_of_packs(pd.DataFrame(rows).dropna(subset="leased"))
     for name in ("started", "leased", "ended"):
         frame[name] = pd.to_datetime(frame[name]).map(pd.Timestamp.timestamp)
