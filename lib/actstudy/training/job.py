@@ -62,6 +62,13 @@ class Job(Engine):
             torch.compiler.reset()  # else the ninth kind of run of a process is over torch's limit
             self.scored = torch.compile(self._scored, fullgraph=True, dynamic=False)
 
+    @property
+    def execution(self) -> str:
+        """As every engine's, and whether the model's own kernels are used."""
+        words = super().execution
+        used = getattr(self.model, "uses_kernels", False)
+        return words.replace("torch.compile", "torch.compile by kernels") if used else words
+
     def compiles(self, part: str) -> bool:
         if part == "validate":
             return False
