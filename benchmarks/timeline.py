@@ -13,6 +13,7 @@ A run counts from when it had its GPU to its end; its table knows whole seconds.
 """
 
 import argparse
+import itertools
 from pathlib import Path
 
 import pandas as pd
@@ -31,7 +32,8 @@ SECONDS = [f"{bucket}_seconds" for bucket in BUCKETS]
 COLUMNS = ["task", "activation", "slots_per_gpu", "device", *SECONDS]
 COLOURS = [OTHER_STYLES[place][0] for place in (2, 5, 7, 6)]  # of tasks, in turn
 PHASES = {"start": 0.2, "compilation": 0.5, "training and evaluation": 1.0}  # opacity
-PART = 180  # seconds of a study that are drawn large
+WINDOW_SECONDS = 180  # seconds of a study that are drawn large
+LOAD_HEIGHT = 0.8  # of its panel; that of a lane is 0.3
 POINTS = 180  # of a line of the load
 GAP = 1.5  # seconds; shorter ones are the rounding of times
 
@@ -89,7 +91,7 @@ def timeline(trained: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, log[["what", "gpu", "begin", "busy", "memory_mib"]]], ignore_index=True)
 
 
-def held(own: pd.DataFrame) -> list[tuple[float, float]]:
+def spans_with_a_run(own: pd.DataFrame) -> list[tuple[float, float]]:
     """Spans of seconds in which a GPU had at least one of its runs."""
     spans: list[tuple[float, float]] = []
     for begin, end in sorted(zip(own["leased"], own["end"], strict=True)):
@@ -110,8 +112,8 @@ def per_gpu(table: pd.DataFrame) -> pd.DataFrame:
     whole = ran["end"].max()
     rows = []
     for gpu, own in ran.groupby("gpu"):
-        spans = held(own)
-        edges = [0.0, *(edge for span in spans for edge in span), whole]
+        spans = spans_with_a_run(own)
+        edges = [0.0, *itertools.chain(*spans), whole]
         gaps = [later - before for before, later in zip(edges[::2], edges[1::2], strict=True)]
         log = table[(table["what"] == "load") & (table["gpu"] == gpu)]
         rows.append(
@@ -136,10 +138,10 @@ def picture(table: pd.DataFrame) -> Figure:
     ran = table[table["what"] == "run"]
     gpus = sorted(ran["gpu"].unique())
     whole = ran["end"].max()
-    middle = max(0.0, (whole - PART) / 2)
-    windows = [(0.0, whole), (middle, middle + PART)][: 1 + (whole > 2 * PART)]
+    middle = max(0.0, (whole - WINDOW_SECONDS) / 2)
+    windows = [(0.0, whole), (middle, middle + WINDOW_SECONDS)][: 1 + (whole > 2 * WINDOW_SECONDS)]
     n_lanes = [int(ran.loc[ran["gpu"] == gpu, "lane"].max()) + 1 for gpu in gpus]
-    heights = [height for n in n_lanes for height in (0.25 + 0.3 * n, 0.8)]
+    heights = list(itertools.chain(*((0.25 + 0.3 * n, LOAD_HEIGHT) for n in n_lanes)))
     size = (12, 1.6 + 1.1 * sum(heights))
     options = {"height_ratios": heights, "width_ratios": [1.8, 1][: len(windows)]}
     title = "Which run had which GPU, and how busy it was"
@@ -155,7 +157,7 @@ def picture(table: pd.DataFrame) -> Figure:
             line(lower, log, window)
         grid[2 * row, 0].set_ylabel(f"GPU {gpu:.0f}", fontsize=9)
         grid[2 * row + 1, 0].set_ylabel("busy, %", fontsize=8)
-    names = ["the whole time", f"{PART / 60:.0f} minutes of it"]
+    names = ["the whole time", f"{WINDOW_SECONDS / 60:.0f} minutes of it"]
     for ax, name in zip(grid[0], names, strict=False):
         ax.set_title(name, fontsize=9)
     for ax in grid[-1]:
@@ -170,13 +172,13 @@ def bars(ax: Axes, own: pd.DataFrame, colours: dict[str, str], window: tuple[flo
     """The runs of a GPU within a window of seconds: their start, compilation and the rest."""
     begin, end = window
     inside = own[(own["end"] > begin) & (own["leased"] < end)]
-    edge = "white" if end - begin <= 2 * PART else "none"
+    edge = "white" if end - begin <= 2 * WINDOW_SECONDS else "none"
     for run in inside.to_dict("records"):
         started = min(run["end"], max(run["leased"], run["begin"] + run["start_seconds"]))
         compiled = min(run["end"], started + run["compile_seconds"])
         edges = [run["leased"], started, compiled, run["end"]]
-        for left, right, alpha in zip(edges, edges[1:], PHASES.values(), strict=False):
-            bar = [(left / 60, (right - left) / 60)]
+        for begins, ends, alpha in zip(edges, edges[1:], PHASES.values(), strict=False):
+            bar = [(begins / 60, (ends - begins) / 60)]
             place = (run["lane"] - 0.42, 0.84)
             ax.broken_barh(bar, place, facecolors=colours[run["task"]], alpha=alpha, linewidth=0)
         outline = [(edges[0] / 60, (edges[-1] - edges[0]) / 60)]

@@ -13,7 +13,7 @@ from actstudy.contract.recipes import why_no_kernels
 from actstudy.contract.spec import run_id
 from actstudy.nets import gpt, kernels
 from actstudy.study.planning import run_spec
-from actstudy.training import engine, job, wiring
+from actstudy.training import job, wiring
 
 
 def test_they_are_what_they_stand_for():
@@ -129,9 +129,17 @@ def test_a_log_says_which_kernels_a_run_uses_or_why_none(monkeypatch, fields, wo
     assert len(lines) == 1
     assert lines[0].startswith(f"kernels: {words}")
     assert model.uses_kernels == words.startswith("used")
-    trained = object.__new__(job.Job)
-    trained.model = model
-    words = "torch.compile and CUDA graphs, TF32 on"
-    monkeypatch.setattr(engine.Engine, "execution", property(lambda _: words))
-    expected = words.replace(" and", " by kernels and") if model.uses_kernels else words
-    assert trained.execution == expected
+    noise = torch.zeros(2, 64, dtype=torch.int64)
+    trained = job.Job(
+        specs=[spec],
+        splits={split: {"x": noise, "y": noise} for split in ("train", "val", "test")},
+        inputs=lambda x: x,
+        device=torch.device("cpu"),
+        logs=[],
+        probe_every=1,
+        model=model,
+        sites=SimpleNamespace(names={}),
+        optimizer=torch.optim.SGD(model.parameters()),
+        scaler=None,
+    )
+    assert ("by kernel" in trained.execution) == model.uses_kernels

@@ -46,6 +46,7 @@ class Job(Engine):
         self.parameters = dict(self.model.named_parameters())
         self.n_params = [sum(parameter.numel() for parameter in self.parameters.values())]
         self.activations = {site: [name] for site, name in self.sites.names.items()}
+        self.by_kernel = getattr(self.model, "uses_kernels", False)
         self.recorder = Recorder(is_recorded(self.spec, self.device))
         self.blocks = len(drop_path.paths(self.model)) if self.spec.drop_path else 0
         self.mixes = mix.columns(self.spec.mix)
@@ -61,13 +62,6 @@ class Job(Engine):
         if self.spec.engine == "compiled":
             torch.compiler.reset()  # else the ninth kind of run of a process is over torch's limit
             self.scored = torch.compile(self._scored, fullgraph=True, dynamic=False)
-
-    @property
-    def execution(self) -> str:
-        """As every engine's, and whether the model's own kernels are used."""
-        words = super().execution
-        used = getattr(self.model, "uses_kernels", False)
-        return words.replace("torch.compile", "torch.compile by kernels") if used else words
 
     def compiles(self, part: str) -> bool:
         if part == "validate":

@@ -42,6 +42,7 @@ class Pack(PackSteps):
         self.seed_of = torch.tensor(places, device=self.device)
         with self.clock("compile"):
             self.kernel = pack_kernel.make(self.model, self.specs, self.seed_of, self.logs)
+        self.by_kernel = self.kernel is not None
         if self.kernel and self.kernel.fused:
             self.optimizer.lr.masked_fill_(self.kernel.trains, 0.0)  # it leaves them alone
         self.dropout = PackDropout(self.model, self.spec, seeds, self.seed_of)
@@ -70,12 +71,6 @@ class Pack(PackSteps):
         self.optimizer.update = compiled(self.optimizer.update)
         self.inputs = compiled(self.inputs)
         self.scored = compiled(self.scored)
-
-    @property
-    def execution(self) -> str:
-        """As every engine's, and whether the kernel trains runs."""
-        words = super().execution
-        return words.replace("pack", "pack by kernel") if self.kernel else words
 
     def compiles(self, part: str) -> bool:
         return self.recorder.prepares(part)
