@@ -674,7 +674,8 @@ def test_a_run_with_kernels_is_near_one_without(tmp_path, launches):
     run(spec, tmp_path / "own", tmp_path / "data", gpu(probe_every=10**6))
     depth = spec.depth
     for name, per_step in (("of_head", 1), ("forward", depth), ("backward", depth)):
-        assert per_step * 2 <= launches.count(name) <= per_step * 4, name
+        # one more of the try that asks whether it works
+        assert per_step * 2 <= launches.count(name) <= per_step * 4 + 1, name
     launches.clear()
     strict = dataclasses.replace(spec, strict=True)
     run(strict, tmp_path / "strict", tmp_path / "data", gpu(probe_every=10**6))

@@ -60,6 +60,7 @@ from actstudy.study.grid import PlannedRun
 from actstudy.training import attempt, outcome
 from actstudy.training.batches import batches
 from actstudy.training.engine import autocast
+from actstudy.training.pack import Pack
 from actstudy.training.run import train
 from actstudy.training.wiring import make_job, make_pack
 
@@ -419,6 +420,26 @@ def test_a_pack_that_cannot_be_made_is_one_line(tmp_path, data_folder, monkeypat
     with pytest.raises(StudyError, match="pack of 6 runs: ZeroDivisionError: division by zero"):
         train_together(company(), tmp_path, data_folder)
     assert not list(tmp_path.glob("*/runs.parquet"))
+
+
+def test_what_compiled_packs_keep_is_no_setting_of_other_models(tmp_path, data_folder, monkeypatch):
+    from torch._functorch import config
+
+    def compiled(part, **_):
+        return lambda *arguments: within.append(config.activation_memory_budget) or part(*arguments)
+
+    def make(self):
+        real(self)
+        self._compile()
+
+    before, within, real = config.activation_memory_budget, [], Pack.__post_init__
+    for name in ("recompile_limit", "fail_on_recompile_limit_hit"):  # which it sets for all
+        monkeypatch.setattr(torch._dynamo.config, name, getattr(torch._dynamo.config, name))
+    monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setattr(Pack, "__post_init__", make)
+    train_together(company(), tmp_path, data_folder)
+    assert set(within) == {0.0}
+    assert config.activation_memory_budget == before
 
 
 def test_an_interrupted_packs_runs_are_told(tmp_path, data_folder):

@@ -1,6 +1,6 @@
 """Runs of one shape that train as one: the engine whose R is as large as the device allows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -65,9 +65,15 @@ class Pack(PackSteps):
         dynamo.recompile_limit = 128  # shapes and lists of activations that one pack may have
         # else code that is not compiled, of other bits, would run
         dynamo.fail_on_recompile_limit_hit = True
-        # the product is read again: nothing else of a layer is kept
-        functorch.activation_memory_budget = 0.0
-        compiled = partial(torch.compile, dynamic=False, fullgraph=True)
+
+        # the product is read again: nothing else of a layer is kept; other models have their own
+        @functorch.patch(activation_memory_budget=0.0)
+        def called(part: Callable[..., Any], *arguments: Any) -> Any:
+            return part(*arguments)
+
+        def compiled(part: Callable[..., Any]) -> Callable[..., Any]:
+            return partial(called, torch.compile(part, dynamic=False, fullgraph=True))
+
         self.model.activated = compiled(self.model.activated)
         self.model.dropped = compiled(self.model.dropped)
         self.optimizer.update = compiled(self.optimizer.update)
