@@ -403,7 +403,8 @@ def test_the_kernels_logits_are_those_of_float64(precision, limit, sizes):
     x = torch.randn(300, 40)
     expected = copy.deepcopy(model).double()(x.double()).detach()
     seed_of = torch.zeros(len(specs), dtype=torch.long, device="cuda")
-    tiles, blocks = pack_kernel.TILES[precision], pack_evaluation.BLOCKS[precision]
+    tiles = pack_kernel.TILES[precision]
+    blocks = pack_evaluation.BLOCKS[precision]
     kernel = pack_kernel.PackKernel(model.cuda(), specs, seed_of, tiles)
     evaluation = pack_evaluation.PackEvaluation(kernel, blocks)
     got = evaluation.logits(x.cuda())
