@@ -8,16 +8,20 @@ Deep plain MLPs of width 128 on data of MNIST's shapes, SGD, batch 128. first: D
 without evaluation or probes. Packs evaluate every epoch and probe at the first step of every second
 epoch: the speed is that of these epochs, and the cost of probes is the ratio of their seconds to
 the epochs between, less one (the median of 15 pairs and its 95% interval). Four activations share a
-pack. A run-epoch is one run's pass over 55,000 examples.
+pack. A run-epoch is one run's pass over 55,000 examples. On a GPU packs whose runs have a kernel
+are measured twice: layer by layer, and by the kernel.
 """
 
 import argparse
+import contextlib
+import itertools
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -26,11 +30,12 @@ from scipy import stats
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
+from actstudy.contract.pack_kernels import why_not
 from actstudy.data.prepared import Prepared
 from actstudy.nets.activations import Sites
 from actstudy.study.planning import run_spec
 from actstudy.tasks import mlp
-from actstudy.training import devices, loop
+from actstudy.training import devices, loop, pack_kernel
 from actstudy.training.settings import Settings
 from actstudy.training.wiring import make_pack
 
@@ -54,7 +59,7 @@ def random_data() -> Prepared:
     return Prepared(Path(), manifest, arrays, "")
 
 
-def spec_of(arguments: argparse.Namespace, run: int, width: int) -> Any:
+def spec_of(arguments: argparse.Namespace, run: int, width: int, precision: str = "tf32") -> Any:
     """Run number `run` of a pack: four activations with all inits and three seeds each, as the full
     depth study.
     """
@@ -77,7 +82,7 @@ def spec_of(arguments: argparse.Namespace, run: int, width: int) -> Any:
     engine = {
         "engine": "pack",
         "pack_width": width,
-        "precision": arguments.precision,
+        "precision": precision,
         "epochs": 2 + 2 * PAIRS,
     }
     return run_spec(
@@ -85,18 +90,32 @@ def spec_of(arguments: argparse.Namespace, run: int, width: int) -> Any:
     )
 
 
+def ways(spec: Any, device: torch.device) -> list[str]:
+    """How the packs of a run's kind are trained, in turn."""
+    has_kernel = device.type == "cuda" and why_not(spec) is None
+    return ["layers", "kernel"] if has_kernel else ["layers"]
+
+
 def packed(
-    arguments: argparse.Namespace, data: Prepared, device: torch.device, width: int
-) -> dict[str, float]:
+    arguments: argparse.Namespace,
+    data: Prepared,
+    device: torch.device,
+    width: int,
+    precision: str,
+    way: str,
+) -> dict[str, Any]:
     """Run-epochs a second with evaluation and probes, and what probes cost: epochs with and
     without, in turns.
     """
-    specs, marks = [spec_of(arguments, run, width) for run in range(width)], []
-    with tempfile.TemporaryDirectory() as folder:
+    specs, marks = [spec_of(arguments, run, width, precision) for run in range(width)], []
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as patches:
+        if way == "layers":
+            patches.enter_context(mock.patch.object(pack_kernel, "make", return_value=None))
         settings = Settings(quiet=True, probe_every=STEPS_PER_EPOCH)
-        pack = make_pack(
-            specs, [Path(folder) / str(i) for i in range(width)], data, device, settings
-        )
+        folders = [Path(folder) / str(i) for i in range(width)]
+        pack = make_pack(specs, folders, data, device, settings)
+        if way == "kernel" and not pack.by_kernel:
+            raise SystemExit((folders[0] / "log.txt").read_text())
 
         def mark() -> bool:
             if pack.step % STEPS_PER_EPOCH == 0:
@@ -119,6 +138,7 @@ def packed(
         **{"probes_cost": np.median(pairs), "low": pairs[edge], "high": pairs[-1 - edge]},
         "compile_seconds": pack.clock.seconds["compile"],
         "peak_gb": devices.peak_memory(device)[0] / 1e9,
+        **{"precision": precision, "by": way, "width": width, "what": "pack"},
     }
 
 
@@ -166,7 +186,7 @@ def main() -> None:
     )
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 16, 64, 96, 256])
     parser.add_argument("--depth", type=int, default=30)
-    parser.add_argument("--precision", default="tf32")
+    parser.add_argument("--precisions", nargs="+", default=["tf32"])
     parser.add_argument("--norm", default="none")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--out", type=Path, required=True)
@@ -181,10 +201,11 @@ def main() -> None:
     for name, first in (("first", True), ("resident", False)):
         rows.append({"what": name, "width": 1, **alone(arguments, data, device, first)})
         print(rows[-1], flush=True)
-    for width in arguments.widths:
-        rows.append({"what": "pack", "width": width, **packed(arguments, data, device, width)})
-        print(rows[-1], flush=True)
-    about = {"depth": arguments.depth, "precision": arguments.precision, "pairs": PAIRS}
+    for precision, width in itertools.product(arguments.precisions, arguments.widths):
+        for way in ways(spec_of(arguments, 0, width, precision), device):
+            rows.append(packed(arguments, data, device, width, precision, way))
+            print(rows[-1], flush=True)
+    about = {"depth": arguments.depth, "pairs": PAIRS}
     about |= {"norm": arguments.norm, "dropout": arguments.dropout}
     about |= {"device": devices.describe(device), "torch": torch.__version__}
     frame = pd.DataFrame(rows).assign(**about)

@@ -5,12 +5,15 @@ model, same data.
         --out benchmarks/results
 
 first: DataLoader (images: transforms in 8 workers), default precision, `.item()` every step.
-careful: data on the device, bf16 autocast, channels_last, TF32, fused AdamW, no `.item()`. ours:
-`engine: compiled`, `precision: bf16`. Data are random, of the real shapes; a figure is the median
-over windows of steps after warming up.
+careful: data on the device, bf16 autocast, channels_last, TF32, fused AdamW, no `.item()`.
+compiled: the careful loop with torch.compile around model and loss, as nanoGPT's train.py has it.
+ours: `engine: compiled`, `precision: bf16`; without kernels: the same, of a model that has kernels
+of the project's own. Data are random, of the real shapes; a figure is the median over windows of
+steps after warming up. Rows of the file in OUT that are not measured anew stay there.
 """
 
 import argparse
+import functools
 import gc
 import importlib
 import os
@@ -21,6 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -30,9 +34,11 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import v2
 
+from actstudy.contract import recipes
 from actstudy.contract.spec import RunSpec
 from actstudy.data import augment
 from actstudy.data.prepared import Prepared
+from actstudy.nets import kernels
 from actstudy.study.planning import run_spec
 from actstudy.training.batches import batches
 from actstudy.training.settings import Settings
@@ -77,7 +83,14 @@ WORKLOADS: dict[str, dict[str, Any]] = {
         "manifest": {"vocabulary": 30000, "context": 128, "classes": 4},
     },
 }
-STEPS = {"first": 15, "careful": 40, "ours": 40}  # of a window
+STEPS = {
+    "first": 15,
+    "careful": 40,
+    "compiled": 40,
+    "without kernels": 40,
+    "ours": 40,
+}  # of a window
+KEY = ["workload", "activation", "loop"]  # of a row
 
 
 def random_data(workload: dict[str, Any]) -> Prepared:
@@ -157,8 +170,9 @@ def careful(
     task: ModuleType,
     data: Prepared,
     watch: Callable[[nn.Module], Callable[[], object]] | None = None,
+    compiles: bool = False,
 ) -> Iterator[None]:
-    """Steps of a careful eager loop in mixed precision.
+    """Steps of a careful loop in mixed precision, eager or with model and loss compiled.
 
     watch(model) is called first, what it returns after each step.
     """
@@ -166,6 +180,14 @@ def careful(
     torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
     model = model_of(spec, data).to(memory_format=torch.channels_last)
     watched = watch(model) if watch else lambda: None
+
+    def loss_of(inputs: Tensor, labels: Tensor) -> Tensor:
+        value: Tensor = task.loss(model(inputs), labels, spec.label_smoothing)
+        return value
+
+    if compiles:
+        torch.compiler.reset()
+        loss_of = torch.compile(loss_of)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True
     )
@@ -181,7 +203,7 @@ def careful(
         )
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cuda", dtype=torch.bfloat16):
-            loss = task.loss(model(inputs), labels, spec.label_smoothing)
+            loss = loss_of(inputs, labels)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -197,6 +219,21 @@ def ours(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
         for step, rows in batches(job, 0):
             job.train(step, rows)
             yield
+
+
+def without_kernels(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
+    """Steps of a run whose GPU refuses the kernels of its model."""
+    with mock.patch.object(kernels, "refusal", return_value="a benchmark"):
+        yield from ours(spec, task, data)
+
+
+LOOPS = {
+    "first": first,
+    "careful": careful,
+    "compiled": functools.partial(careful, compiles=True),
+    "without kernels": without_kernels,
+    "ours": ours,
+}
 
 
 def timed(name: str, make: Callable[..., Iterator[None]], *arguments: Any) -> dict[str, Any]:
@@ -258,9 +295,9 @@ def measured(workload: str, activation: str, loops: list[str], rate: float) -> l
     units = spec.batch_size * (spec.context or 1 if own["task"] == "lm" else 1)
     work, rows = flops(spec, task, data), []
     for name in loops:
-        found = timed(
-            name, {"first": first, "careful": careful, "ours": ours}[name], spec, task, data
-        )
+        if name == "without kernels" and recipes.why_no_kernels(spec):
+            continue
+        found = timed(name, LOOPS[name], spec, task, data)
         rows.append(
             {
                 "workload": workload,
@@ -294,12 +331,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    file = arguments.out / "throughput.parquet"
+    before = pd.read_parquet(file) if file.exists() else pd.DataFrame()
     rate, rows = matrix_rate(), []
     print(f"{rate / 1e12:.0f} TFLOP/s, {os.cpu_count()} cores")
     for workload in arguments.workloads:
         for activation in arguments.activations:
             rows += measured(workload, activation, arguments.loops, rate)
-            pd.DataFrame(rows).to_parquet(arguments.out / "throughput.parquet")
+            whole = pd.concat([before, pd.DataFrame(rows)], ignore_index=True)
+            whole.drop_duplicates(KEY, keep="last").to_parquet(file, index=False)
     frame = pd.DataFrame(rows)
     frame.drop(columns=["device", "torch"]).to_markdown(
         arguments.out / "throughput.md", index=False, floatfmt=".3g"

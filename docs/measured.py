@@ -1,7 +1,8 @@
 """Tables of documents with numbers of benchmarks, each from a file of benchmarks/results."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -81,6 +82,16 @@ def throughput() -> str:
     return markdown([*head.split("|"), "peak GiB (first)"], rows)
 
 
+def pack_of(row: Mapping[str, Any]) -> str:
+    """`pack of 256`, or `pack of 256, bf16, by the kernel`."""
+    words = [f"pack of {row['width']}"]
+    if row["precision"] != "tf32":
+        words.append(row["precision"])
+    if row.get("by") == "kernel":
+        words.append("by the kernel")
+    return ", ".join(words)
+
+
 def packs() -> str:
     """Run-epochs per second of packs and of two plain loops."""
     frame = pd.read_parquet(BENCHMARKS / "packs_cuda.parquet")
@@ -89,16 +100,18 @@ def packs() -> str:
         "resident": "data on the device, nothing fetched",
     }
     rows = []
-    for row in frame.itertuples():
-        rate = row.run_epochs_per_second
+    for row in frame.to_dict("records"):
+        rate = row["run_epochs_per_second"]
         entries = [f"{rate:#.3g}" if rate < 100 else f"{rate:.1f}"]
-        entries.append(f"{row.to_first:.3g}" if row.to_first > 10 else f"{row.to_first:.2g}")
-        if row.what == "pack":
-            entries += [f"{row.eval_share:.1%}", f"{row.probe_share:.1%}"]
-            entries.append(f"{row.probes_cost:+.1%} ({100 * row.low:.1f} to {100 * row.high:.1f})")
+        times = row["to_first"]
+        entries.append(f"{times:.3g}" if times > 10 else f"{times:.2g}")
+        if row["what"] == "pack":
+            entries += [f"{row['eval_share']:.1%}", f"{row['probe_share']:.1%}"]
+            ends = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
+            entries.append(f"{row['probes_cost']:+.1%} ({ends})")
         else:
             entries += ["", "", ""]
-        rows.append([names.get(row.what, f"pack of {row.width}"), *entries])
+        rows.append([names.get(row["what"], pack_of(row)), *entries])
     head = "|run-epochs per second|to the first loop|evaluation|probes"
     with_probes = "an epoch with probes, to one without (95% interval)"
     return markdown([*head.split("|"), with_probes], rows)

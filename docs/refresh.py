@@ -22,6 +22,7 @@ from pathlib import Path
 import computed
 import kept
 import measured
+import measured_goals
 import pandas as pd
 import quoted
 import quoted_compare
@@ -135,6 +136,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "full_hours": quoted_full.hours,
     "full_sees": quoted_full.sees,
     "full_transfers": quoted_full.transfers,
+    "goals": measured_goals.goals,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,

@@ -682,6 +682,10 @@ def test_a_run_with_kernels_is_near_one_without(tmp_path, launches):
     assert not launches
     losses = [run_row(tmp_path / name)["last_loss"] for name in ("own", "strict")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+    assert "by kernel" in run_row(tmp_path / "own")["execution"]
+    assert "by kernel" not in run_row(tmp_path / "strict")["execution"]
+    assert "kernels: used: attention and loss\n" in (tmp_path / "own/log.txt").read_text()
+    assert "kernels: not used: strict\n" in (tmp_path / "strict/log.txt").read_text()
 
 
 def test_a_recorded_step_with_kernels_is_the_step_itself(tmp_path, monkeypatch):

@@ -3,15 +3,17 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from runs import ROOT
 
-from actstudy.contract.recipes import has_kernels
+from actstudy.contract.recipes import why_no_kernels
 from actstudy.contract.spec import run_id
-from actstudy.nets import kernels
+from actstudy.nets import gpt, kernels
 from actstudy.study.planning import run_spec
+from actstudy.training import job, wiring
 
 
 def test_they_are_what_they_stand_for():
@@ -83,7 +85,7 @@ def test_runs_with_kernels_are_others_than_before_and_no_other_run_is():
         fields = {"activation": "gelu", "engine": "compiled", "precision": "bf16", **fields}
         return run_spec(task, 0, fields)
 
-    assert has_kernels(planned())
+    assert why_no_kernels(planned()) is None
     assert planned().recipe == 2
     others = [
         planned("cls"),
@@ -92,6 +94,52 @@ def test_runs_with_kernels_are_others_than_before_and_no_other_run_is():
         planned(strict=True),
         planned(label_smoothing=0.1),
     ]
-    assert not any(has_kernels(spec) for spec in others)
+    assert [why_no_kernels(spec) for spec in others] == [
+        "task cls",
+        "engine eager",
+        "precision fp16",
+        "strict",
+        "label_smoothing 0.1",
+    ]
     assert {spec.recipe for spec in others} == {1}
     assert len({run_id(spec) for spec in [planned(), *others]}) == len(others) + 1
+
+
+SIZES = {"vocabulary": 300, "context": 64, "width": 128, "heads": 2, "depth": 1, "batch_size": 2}
+
+
+@pytest.mark.parametrize(
+    ("fields", "works", "words"),
+    [
+        ({}, "", "used: attention and loss"),
+        ({"heads": 4}, "", "used: loss alone, attention takes heads of 64 and contexts of at most"),
+        ({"context": 96}, "", "used: loss alone"),
+        ({"strict": True}, "", "not used: strict"),
+        ({"engine": "eager"}, "", "not used: engine eager"),
+        ({}, "ValueError: no such GPU", "not used: ValueError: no such GPU"),
+    ],
+)
+def test_a_log_says_which_kernels_a_run_uses_or_why_none(monkeypatch, fields, works, words):
+    base = {"activation": "gelu", "engine": "compiled", "precision": "bf16", **SIZES}
+    spec = run_spec("lm", 0, {**base, **fields})
+    model = gpt.GPT(300, spec.context, 1, 128, spec.heads, 0.0, lambda *_: torch.nn.GELU())
+    monkeypatch.setattr(kernels, "refusal", lambda heads, vocabulary: works)
+    lines = []
+    wiring.use_kernels(spec, model, 300, SimpleNamespace(line=lines.append))
+    assert len(lines) == 1
+    assert lines[0].startswith(f"kernels: {words}")
+    assert model.uses_kernels == words.startswith("used")
+    noise = torch.zeros(2, 64, dtype=torch.int64)
+    trained = job.Job(
+        specs=[spec],
+        splits={split: {"x": noise, "y": noise} for split in ("train", "val", "test")},
+        inputs=lambda x: x,
+        device=torch.device("cpu"),
+        logs=[],
+        probe_every=1,
+        model=model,
+        sites=SimpleNamespace(names={}),
+        optimizer=torch.optim.SGD(model.parameters()),
+        scaler=None,
+    )
+    assert ("by kernel" in trained.execution) == model.uses_kernels

@@ -4,9 +4,11 @@ import dataclasses
 import itertools
 import json
 import multiprocessing
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -55,7 +57,7 @@ from actstudy.nets.activations import ACTIVATIONS, LEARNT, Sites
 from actstudy.nets.initializers import POLICIES
 from actstudy.study import packs, planning
 from actstudy.study.grid import PlannedRun
-from actstudy.training import outcome
+from actstudy.training import attempt, outcome
 from actstudy.training.batches import batches
 from actstudy.training.engine import autocast
 from actstudy.training.run import train
@@ -380,6 +382,23 @@ def test_an_exception_is_every_runs_row(tmp_path, data_folder, monkeypatch, plac
         assert (row["status"], row["reason"]) == ("failed", "ZeroDivisionError: division by zero")
         assert row["steps_done"] == (7 if "window" in place else 21)
         assert "Traceback" in (folder / "log.txt").read_text()
+
+
+def test_an_error_after_a_signal_is_no_ending(tmp_path, data_folder, monkeypatch):
+    """A signal to all processes of a job ends those of torch's compiler, which then raises."""
+
+    def broken(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("SubprocPool closed")
+
+    with attempt.signals_received() as signals, monkeypatch.context() as patch:
+        assert not signals.stopping()
+        patch.setattr("actstudy.training.run.fit", broken)
+        with pytest.raises(outcome.Interrupted, match="RuntimeError: SubprocPool closed"):
+            train_together(company(), tmp_path, data_folder, stopping=signals.stopping)
+    assert not list(tmp_path.glob("*/runs.parquet"))
+    for folder in train_together(company(), tmp_path, data_folder):
+        assert store.summary_row(folder)["status"] in ("completed", "diverged")
 
 
 @pytest.mark.parametrize("place", ["run.make_engine", "run.fit", "run.score"])

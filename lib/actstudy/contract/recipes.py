@@ -7,20 +7,28 @@ from actstudy.contract.spec import RECIPE, RunSpec
 RECIPES = {("contrastive", name): 2 for name in ("tf32", "bf16", "fp16")}  # scored in float32
 
 
-def has_kernels(spec: RunSpec) -> bool:
-    """Whether a run has kernels of the project's own on a GPU (nets/kernels)."""
-    plain = spec.model is None and not spec.label_smoothing and not spec.strict
-    return plain and (spec.task, spec.engine, spec.precision) == ("lm", "compiled", "bf16")
+def why_no_kernels(spec: RunSpec) -> str | None:
+    """The reason for which a run has no kernels of nets/kernels on a GPU; None if it has them."""
+    for name, value in {"task": "lm", "engine": "compiled", "precision": "bf16"}.items():
+        if getattr(spec, name) != value:
+            return f"{name} {getattr(spec, name)}"
+    if spec.model is not None:
+        return f"model {spec.model}"
+    if spec.label_smoothing:
+        return f"label_smoothing {spec.label_smoothing:g}"
+    return "strict" if spec.strict else None
 
 
 def recipe_of(spec: RunSpec) -> int:
     """The version of the meaning of a run's training."""
-    recipe = RECIPES.get((spec.task, spec.precision), RECIPE) + has_kernels(spec)
+    recipe = RECIPES.get((spec.task, spec.precision), RECIPE) + (why_no_kernels(spec) is None)
     # momentum in fp16: until then a step that the loss scale skipped spoilt it
     # (torch's alone, but runs that differ in their framework share a recipe)
     if spec.precision == "fp16" and spec.optimizer == "sgd":
         return recipe + (spec.momentum > 0)
     # until then softplus in a pack changed how the values of its company were rounded
-    recipe += spec.engine == "pack" and spec.precision == "bf16"
+    if spec.engine == "pack" and spec.precision == "bf16":
+        # and, with dropout, its company changed that too
+        recipe += 1 + (spec.dropout > 0)
     # until then all packs were trained layer by layer; then evaluated so
     return recipe + 2 * (pack_kernels.why_not(spec) is None)

@@ -82,7 +82,7 @@ SHIPPED: dict[str, str] = {
     "nets/loss_kernel.py": "bee08b20f998",
     "nets/mlp.py": "8a4ed8bb5839",
     "nets/mobilenetv2.py": "6879a2490a18",
-    "nets/packed.py": "4a86531aecb3",
+    "nets/packed.py": "9f31b27a854d",
     "nets/packed_norms.py": "36efafd11029",
     "nets/resnet18.py": "a241a16b30d0",
     "nets/resnet50.py": "348b6be3aa3b",

@@ -61,7 +61,10 @@ class PackedMLP(nn.Module):
             self.sites[site] = [sites.names[site] for _, sites in members]
             self.parts.append(_parts(site, [sites for _, sites in members]))
             self._stack_weights(site, members, states)
-        self.activated = activated  # replaced by compiled code on a GPU
+        # Replaced by compiled code on a GPU. Each by itself: in one piece of code the list of
+        # activations would decide if a value is rounded before it is dropped.
+        self.activated = activated
+        self.dropped = dropped
 
     def _stack_weights(
         self, site: str, members: Sequence[tuple[MLP, Sites]], states: Sequence[dict[str, Tensor]]
@@ -106,14 +109,14 @@ class PackedMLP(nn.Module):
             linear = _linear(h, weight, bias)
             product, shift = self.norm(index, *linear, of_norm)
             weights = self._weights(site, parts, product)
-            dropout = dropouts[index] if dropouts else None
             if seen is None:
-                h = self.activated(product, shift, parts, weights, dropout)
+                h = self.activated(product, shift, parts, weights)
             else:
                 pre = product + shift
                 h = _applied(pre, parts, weights).view_as(pre)  # identity returns its own input
                 seen.append(Layer(pre if product is linear[0] else torch.add(*linear), pre, h))
-                h = _dropped(h, dropout)
+            if dropouts:
+                h = self.dropped(h, *dropouts[index])
         product, shift = _linear(h, *self.stacked[self.n_of_layers - 2 : self.n_of_layers])
         return product + shift
 
@@ -200,16 +203,13 @@ def activated(
     shift: Tensor,
     parts: Parts,
     weights: tuple[Weights, ...],
-    dropout: Dropout | None = None,
 ) -> Tensor:
-    """f(product + shift), each run by its own f, after dropout; all (R, B, units)."""
-    return _dropped(_applied(product + shift, parts, weights), dropout)
+    """f(product + shift), each run by its own f; all (R, B, units)."""
+    return _applied(product + shift, parts, weights)
 
 
-def _dropped(post: Tensor, dropout: Dropout | None) -> Tensor:
-    if dropout is None:
-        return post
-    factors, seed_of = dropout
+def dropped(post: Tensor, factors: Tensor, seed_of: Tensor) -> Tensor:
+    """Values (R, B, units) times the factors (S, B, units) of each run's seed."""
     return post * factors[seed_of].to(post.dtype)
 
 

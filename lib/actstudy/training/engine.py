@@ -103,6 +103,7 @@ class Engine(ABC):
     mark: tuple[int, dict[str, Any]] = (0, {})
     n_params: Sequence[int] = field(init=False)
     activations: Mapping[str, Sequence[str]] = field(init=False)
+    by_kernel: bool = field(init=False)  # whether kernels of the project's own train a run
 
     def __post_init__(self) -> None:
         self.spec = self.specs[0]  # of what all runs share
@@ -127,9 +128,10 @@ class Engine(ABC):
 
     @property
     def execution(self) -> str:
-        """Layout of images, compilation and TF32: what its speed holds for."""
+        """Layout of images, compilation, kernels and TF32: what its speed holds for."""
         on_gpu = self.device.type == "cuda"
         words = {"eager": "eager", "compiled": "torch.compile", "pack": "pack"}[self.spec.engine]
+        words += " by kernel" * self.by_kernel
         if is_recorded(self.spec, self.device):
             words += " and CUDA graphs"
         if self.splits["train"]["x"].ndim == 4:

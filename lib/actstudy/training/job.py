@@ -46,6 +46,7 @@ class Job(Engine):
         self.parameters = dict(self.model.named_parameters())
         self.n_params = [sum(parameter.numel() for parameter in self.parameters.values())]
         self.activations = {site: [name] for site, name in self.sites.names.items()}
+        self.by_kernel = getattr(self.model, "uses_kernels", False)
         self.recorder = Recorder(is_recorded(self.spec, self.device))
         self.blocks = len(drop_path.paths(self.model)) if self.spec.drop_path else 0
         self.mixes = mix.columns(self.spec.mix)

@@ -44,15 +44,21 @@ REQUESTED = (
 )
 
 
-def ending(error: Exception, specs: Sequence[RunSpec], has_models: bool) -> tuple[str, str]:
+def ending(
+    error: Exception, specs: Sequence[RunSpec], has_models: bool, is_stopping: bool
+) -> tuple[str, str]:
     """Status and reason of runs that an error ended; StudyError if their pack has to change.
 
-    has_models: whether the error came after all models were made.
+    has_models: whether the error came after all models were made. is_stopping: whether a stop was
+    asked for before. Its signal may have ended processes that work for the runs, such as those of
+    torch's compiler, so then the error is Interrupted: one of the specs comes again.
     """
     spec = specs[0]
+    first_line = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    if is_stopping and not isinstance(error, TimedOut):
+        raise Interrupted(f"stopped, with {first_line}") from error
     if isinstance(error, ParityFailed):
         return "failed", str(error)
-    first_line = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
     place = own_import.place_of(error)
     if place and any(map(_has_own_code, specs)):
         first_line = f"{place}: {first_line}"

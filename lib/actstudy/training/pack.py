@@ -45,6 +45,7 @@ class Pack(PackSteps):
             self.kernel = pack_kernel.make(self.model, self.specs, self.seed_of, self.logs)
             if self.kernel:
                 self.evaluation = pack_evaluation.make(self.kernel, self.logs)
+        self.by_kernel = self.kernel is not None
         self.dropout = PackDropout(self.model, self.spec, seeds, self.seed_of)
         self.probe_rows = probe_batch(self.splits["train"]["x"])
         self.stacks = PackStacks(self.model, self.optimizer, self.spec.patience is not None)
@@ -68,15 +69,10 @@ class Pack(PackSteps):
         functorch.activation_memory_budget = 0.0
         compiled = partial(torch.compile, dynamic=False, fullgraph=True)
         self.model.activated = compiled(self.model.activated)
+        self.model.dropped = compiled(self.model.dropped)
         self.optimizer.update = compiled(self.optimizer.update)
         self.inputs = compiled(self.inputs)
         self.scored = compiled(self.scored)
-
-    @property
-    def execution(self) -> str:
-        """As every engine's, and whether the kernel trains runs."""
-        words = super().execution
-        return words.replace("pack", "pack by kernel") if self.kernel else words
 
     def compiles(self, part: str) -> bool:
         return self.recorder.prepares(part)

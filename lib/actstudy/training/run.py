@@ -86,7 +86,8 @@ def train(runs: Mapping[Path, RunSpec], state: Path, data_folder: Path, settings
     except Exception as error:
         if isinstance(error, Crowded) or (training.slots > 1 and is_memory(error)):
             raise _crowded(training, error) from None
-        end_all(training, *ending(error, specs, training.engine is not None))
+        has_models = training.engine is not None
+        end_all(training, *ending(error, specs, has_models, settings.stopping()))
         if training.ending[0] == "failed":
             _log_traceback(training)
     finally:

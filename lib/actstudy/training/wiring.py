@@ -30,6 +30,11 @@ from actstudy.training.pack import Pack
 from actstudy.training.pack_optim import PackOptimizer
 from actstudy.training.settings import Settings
 
+# of a Transformer: what its log says if one of its kernels does not fit (kernels.fits)
+ATTENTION_UNFIT = (
+    f"loss alone, attention takes heads of {kernels.HEAD_SIZE} and contexts of at most "
+    f"{kernels.LONGEST} tokens, in multiples of {kernels.ROWS}"
+)
 PAUSE = 30.0  # seconds between notes on runs other than the first: a pack has many
 
 
@@ -66,11 +71,8 @@ def make_job(
     """
     model, sites, shared = _initialised(spec, folder, data, device, settings)
     on_gpu = device.type == "cuda"
-    if on_gpu and recipes.has_kernels(spec):
-        if reason := kernels.refusal(spec.heads, data.manifest["vocabulary"]):
-            shared["logs"][0].line(f"kernels: not used: {reason}")
-        else:
-            kernels.use(model)
+    if on_gpu and spec.task == "lm":
+        use_kernels(spec, model, data.manifest["vocabulary"], shared["logs"][0])
     if others := parameters.others(model, sites):
         shared["logs"][0].line(f"init: stay as the model makes them: {', '.join(others)}")
     if before and seat.fits(before, model):
@@ -83,6 +85,19 @@ def make_job(
         optimizer=make_optimizer(spec, model.parameters()),
         scaler=torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16"),
     )
+
+
+def use_kernels(spec: RunSpec, model: nn.Module, vocabulary: int, log: Log) -> None:
+    """Let the model of a run use its kernels on the present GPU; the log says which, or why not."""
+    reason = recipes.why_no_kernels(spec) or kernels.refusal(spec.heads, vocabulary)
+    if reason:
+        log.line(f"kernels: not used: {reason}")
+        return
+    kernels.use(model)
+    shape = (spec.batch_size // spec.accumulate, spec.context or 0, 3 * (spec.width or 0))
+    of_step = torch.empty(shape, dtype=torch.bfloat16, device="meta")
+    of_attention = "attention and loss" if kernels.fits(of_step, spec.heads) else ATTENTION_UNFIT
+    log.line(f"kernels: used: {of_attention}")
 
 
 def make_keras_job(

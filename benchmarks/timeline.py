@@ -1,0 +1,222 @@
+"""When each run of a study had which GPU, how busy nvidia-smi says that it was, and a picture.
+
+    TZ=UTC nvidia-smi --query-gpu=timestamp,index,uuid,utilization.gpu,memory.used \\
+        --format=csv,noheader,nounits -l 1 > load.csv
+    python benchmarks/timeline.py results --load load.csv --out benchmarks/results
+
+The first command runs beside the study; the second one can be used anywhere afterwards. It takes
+the runs that ended between the first and the last line of load.csv, and writes timeline.parquet and
+timeline.png (docs/benchmark_pictures.py draws the same). A row of the table is a run (`what` is
+`run`: seconds since the first run started, and what they went to) or a line of load.csv (`load`).
+
+A run counts from when it had its GPU to its end; its table knows whole seconds. A pack is one run.
+"""
+
+import argparse
+import itertools
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from actstudy.analysis.figures.panels import subplots, tidy
+from actstudy.analysis.figures.style import BAR_COLOUR, OTHER_STYLES
+from actstudy.analysis.figures.timeline import first_of_packs, lanes
+from actstudy.contract.schema import BUCKETS
+
+LOAD = ["time", "index", "uuid", "busy", "memory_mib"]
+SECONDS = [f"{bucket}_seconds" for bucket in BUCKETS]
+COLUMNS = ["task", "activation", "slots_per_gpu", "device", *SECONDS]
+COLOURS = [OTHER_STYLES[place][0] for place in (2, 5, 7, 6)]  # of tasks, in turn
+PHASES = {"start": 0.2, "compilation": 0.5, "training and evaluation": 1.0}  # opacity
+WINDOW_SECONDS = 180  # seconds of a study that are drawn large
+LOAD_HEIGHT = 0.8  # of its panel; that of a lane is 0.3
+POINTS = 180  # of a line of the load
+GAP = 1.5  # seconds; shorter ones are the rounding of times
+
+
+def load(file: Path) -> pd.DataFrame:
+    """The lines of a log of nvidia-smi, with `time` in seconds since the epoch."""
+    frame = pd.read_csv(file, header=None, skipinitialspace=True)
+    if frame.shape[1] != len(LOAD):
+        fields = "timestamp,index,uuid,utilization.gpu,memory.used"
+        raise SystemExit(f"{file}: {frame.shape[1]} columns; allowed: --query-gpu={fields}")
+    frame.columns = pd.Index(LOAD)
+    stamps = pd.to_datetime(frame["time"], format="%Y/%m/%d %H:%M:%S.%f", utc=True)
+    return frame.assign(
+        time=stamps.map(pd.Timestamp.timestamp),
+        uuid=frame["uuid"].str.removeprefix("GPU-"),
+        busy=pd.to_numeric(frame["busy"], errors="coerce"),  # some devices do not say
+    )
+
+
+def runs(results: Path) -> pd.DataFrame:
+    """A row per run of a folder of results that had a device; times in seconds since the epoch."""
+    rows = []
+    for file in sorted(results.glob("runs/*/*/runs.parquet")):
+        rows += [{**row, "task": file.parts[-3]} for row in pq.read_table(file).to_pylist()]
+    if not rows:
+        raise SystemExit(f"{results}: no runs; allowed: a folder with runs/TASK/ID/runs.parquet")
+    frame = first_of_packs(pd.DataFrame(rows).dropna(subset="leased"))
+    for name in ("started", "leased", "ended"):
+        frame[name] = pd.to_datetime(frame[name]).map(pd.Timestamp.timestamp)
+    return frame
+
+
+def timeline(trained: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
+    """Runs and lines of a log as rows, with seconds since the first run started.
+
+    GPUs have the numbers of nvidia-smi. SystemExit if no run ended within the log.
+    """
+    within = trained["ended"].between(lines["time"].min(), lines["time"].max())
+    numbers = lines.drop_duplicates("uuid").set_index("uuid")["index"]
+    own = trained[within & trained["device_id"].isin(numbers.index)]
+    if own.empty:
+        raise SystemExit("no run on these GPUs ended within the log; are its times UTC?")
+    own = own.sort_values(["device_id", "leased"])
+    first = own["started"].min()
+    rows = own[COLUMNS].assign(
+        what="run",
+        gpu=own["device_id"].map(numbers),
+        lane=lanes(own),
+        begin=own["started"] - first,
+        leased=own["leased"] - first,
+        end=own["ended"] - first,
+    )
+    log = lines.assign(what="load", gpu=lines["index"], begin=lines["time"] - first)
+    log = log[log["begin"].between(0, rows["end"].max())]
+    return pd.concat([rows, log[["what", "gpu", "begin", "busy", "memory_mib"]]], ignore_index=True)
+
+
+def spans_with_a_run(own: pd.DataFrame) -> list[tuple[float, float]]:
+    """Spans of seconds in which a GPU had at least one of its runs."""
+    spans: list[tuple[float, float]] = []
+    for begin, end in sorted(zip(own["leased"], own["end"], strict=True)):
+        if spans and begin - spans[-1][1] < GAP:
+            first, last = spans.pop()
+            spans.append((first, max(last, end)))
+        else:
+            spans.append((begin, end))
+    return spans
+
+
+def per_gpu(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per GPU: the share of time with a run, the load, what runs' seconds went to, gaps.
+
+    Time is from the first run's start to the last one's end, on any GPU; shares are of it.
+    """
+    ran = table[table["what"] == "run"]
+    whole = ran["end"].max()
+    rows = []
+    for gpu, own in ran.groupby("gpu"):
+        spans = spans_with_a_run(own)
+        edges = [0.0, *itertools.chain(*spans), whole]
+        gaps = [later - before for before, later in zip(edges[::2], edges[1::2], strict=True)]
+        log = table[(table["what"] == "load") & (table["gpu"] == gpu)]
+        rows.append(
+            {
+                "gpu": int(gpu),
+                "device": own["device"].iloc[0],
+                "runs": len(own),
+                "seconds": whole,
+                "held": sum(end - begin for begin, end in spans) / whole,
+                "busy": log["busy"].mean() / 100,
+                "gaps": sum(gap >= GAP for gap in gaps),
+                "idle_seconds": sum(gaps),
+                "longest_gap": max(gaps),
+                **own[SECONDS].sum().to_dict(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def picture(table: pd.DataFrame) -> Figure:
+    """A lane of runs per GPU, its load below; the whole time, and a part of it large."""
+    ran = table[table["what"] == "run"]
+    gpus = sorted(ran["gpu"].unique())
+    whole = ran["end"].max()
+    middle = max(0.0, (whole - WINDOW_SECONDS) / 2)
+    windows = [(0.0, whole), (middle, middle + WINDOW_SECONDS)][: 1 + (whole > 2 * WINDOW_SECONDS)]
+    n_lanes = [int(ran.loc[ran["gpu"] == gpu, "lane"].max()) + 1 for gpu in gpus]
+    heights = list(itertools.chain(*((0.25 + 0.3 * n, LOAD_HEIGHT) for n in n_lanes)))
+    size = (12, 1.6 + 1.1 * sum(heights))
+    options = {"height_ratios": heights, "width_ratios": [1.8, 1][: len(windows)]}
+    title = "Which run had which GPU, and how busy it was"
+    figure, grid = subplots(
+        2 * len(gpus), len(windows), size, title, sharex="col", sharey="row", gridspec_kw=options
+    )
+    colours = dict(zip(sorted(ran["task"].unique()), COLOURS, strict=False))
+    for row, gpu in enumerate(gpus):
+        for column, window in enumerate(windows):
+            upper, lower = grid[2 * row : 2 * row + 2, column]
+            bars(upper, ran[ran["gpu"] == gpu], colours, window)
+            log = table[(table["what"] == "load") & (table["gpu"] == gpu)]
+            line(lower, log, window)
+        grid[2 * row, 0].set_ylabel(f"GPU {gpu:.0f}", fontsize=9)
+        grid[2 * row + 1, 0].set_ylabel("busy, %", fontsize=8)
+    names = ["the whole time", f"{WINDOW_SECONDS / 60:.0f} minutes of it"]
+    for ax, name in zip(grid[0], names, strict=False):
+        ax.set_title(name, fontsize=9)
+    for ax in grid[-1]:
+        ax.set_xlabel("minutes", fontsize=8)
+    patches = [Patch(color=colour, label=task) for task, colour in colours.items()]
+    patches += [Patch(color=BAR_COLOUR, alpha=alpha, label=name) for name, alpha in PHASES.items()]
+    figure.legend(handles=patches, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
+    return figure
+
+
+def bars(ax: Axes, own: pd.DataFrame, colours: dict[str, str], window: tuple[float, float]) -> None:
+    """The runs of a GPU within a window of seconds: their start, compilation and the rest."""
+    begin, end = window
+    inside = own[(own["end"] > begin) & (own["leased"] < end)]
+    edge = "white" if end - begin <= 2 * WINDOW_SECONDS else "none"
+    for run in inside.to_dict("records"):
+        started = min(run["end"], max(run["leased"], run["begin"] + run["start_seconds"]))
+        compiled = min(run["end"], started + run["compile_seconds"])
+        edges = [run["leased"], started, compiled, run["end"]]
+        for begins, ends, alpha in zip(edges, edges[1:], PHASES.values(), strict=False):
+            bar = [(begins / 60, (ends - begins) / 60)]
+            place = (run["lane"] - 0.42, 0.84)
+            ax.broken_barh(bar, place, facecolors=colours[run["task"]], alpha=alpha, linewidth=0)
+        outline = [(edges[0] / 60, (edges[-1] - edges[0]) / 60)]
+        ax.broken_barh(outline, place, facecolors="none", edgecolor=edge, linewidth=0.8)
+    ax.set_xlim(begin / 60, end / 60)
+    ax.set_yticks([])
+    tidy(ax)
+    ax.spines["left"].set_visible(False)
+
+
+def line(ax: Axes, log: pd.DataFrame, window: tuple[float, float]) -> None:
+    """The load of a GPU within a window of seconds, in percent: means of POINTS stretches of it."""
+    begin, end = window
+    width = max(1.0, (end - begin) / POINTS)
+    inside = log[log["begin"].between(begin, end, inclusive="left")]
+    means = inside.groupby((inside["begin"] - begin) // width)["busy"].mean()
+    minutes = (begin + (means.index + 0.5) * width) / 60
+    ax.fill_between(minutes, means, color=BAR_COLOUR, alpha=0.35, linewidth=0)
+    ax.plot(minutes, means, color=BAR_COLOUR, linewidth=1)
+    ax.set_ylim(0, 105)
+    ax.set_yticks([0, 50, 100])
+    tidy(ax, "y", label_size=8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--load", type=Path, required=True, help="the log of nvidia-smi")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    table = timeline(runs(arguments.results), load(arguments.load))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(arguments.out / "timeline.parquet", index=False)
+    picture(table).savefig(arguments.out / "timeline.png", dpi=160)
+    print(per_gpu(table).round(3).T.to_string(header=False))
+
+
+if __name__ == "__main__":
+    main()

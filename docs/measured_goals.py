@@ -1,0 +1,235 @@
+"""The goals of docs/performance.md: what was aimed at, what was and is measured, what is missed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+from measured import BENCHMARKS, markdown
+
+from actstudy.analysis.scale import rounded
+
+NOT_MEASURED = "not measured"
+SIGNS = {">=": "at least", "<=": "at most"}
+MET = {True: "yes", False: "**no**"}
+BEFORE = {"cls": 15.7, "lm": 15.0}  # of an earlier full study on four H100: medians of 15 runs
+IMAGES_BEFORE = {"gelu": 17346, "silu": 17837}  # per second, H100
+DEPTH_BEFORE = 429 / 60  # minutes on an H100, packs layer by layer
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was measured: before, with what the goal led to, of n, on a device.
+
+    source: of the rows, if it is not the goal's script.
+    """
+
+    before: float | None
+    now: float
+    n: int
+    device: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A value to reach; sign: `>=` or `<=`, what is measured to it.
+
+    digits: decimals of its values. script: of benchmarks, whose rows `read` takes. cause: why it is
+    missed, if it is.
+    """
+
+    what: str
+    sign: str
+    value: float
+    digits: int
+    script: str
+    read: Callable[[], Reading | None]
+    cause: str
+
+    def is_met(self, now: float) -> bool:
+        """Whether a value, as it is printed, reaches the goal."""
+        distance = rounded(now, self.digits) - self.value
+        return distance == 0 or (distance > 0) == (self.sign == ">=")
+
+    def number(self, value: float | None) -> str:
+        """A value as it is printed; empty for None."""
+        return "" if value is None else f"{rounded(value, self.digits):,.{self.digits}f}"
+
+
+def rows(name: str) -> pd.DataFrame:
+    """The rows of a benchmark; none if it has not run."""
+    file = BENCHMARKS / f"{name}.parquet"
+    return pd.read_parquet(file) if file.exists() else pd.DataFrame()
+
+
+def starts(task: str) -> Reading | None:
+    """Mean seconds of start and compilation of a task's runs that shared processes."""
+    frame = rows("series_runs")
+    own = frame[frame["task"] == task]
+    seconds = (own["start_seconds"] + own["compile_seconds"]).mean()
+    return Reading(BEFORE[task], seconds, len(own), own["device"].iloc[0])
+
+
+cls_starts = partial(starts, "cls")
+lm_starts = partial(starts, "lm")
+
+
+def processes(task: str) -> Reading | None:
+    """How many times as long runs take that have a process each."""
+    frame = rows("series_gpu")
+    if frame.empty or task not in set(frame["task"]):
+        return None
+    own = frame[frame["task"] == task].set_index("way")
+    times = own.loc["alone", "seconds"] / own.loc["together", "seconds"]
+    return Reading(1.0, times, int(own["runs"].iloc[0]), own["device"].iloc[0])
+
+
+cls_processes = partial(processes, "cls")
+lm_processes = partial(processes, "lm")
+
+
+def series() -> Reading:
+    """The time of several runs in a process, over that of a process each."""
+    frame = rows("series")
+    medians = frame.groupby("runs_per_job")["seconds"].median()
+    n = int((frame["runs_per_job"] == "auto").sum())
+    return Reading(1.0, medians["auto"] / medians["1"], n, frame["device"].iloc[0])
+
+
+def tables() -> Reading:
+    """Processor milliseconds that a run more adds to the tables, from 200 to 2,000 runs."""
+    frame = rows("scale")
+    own = frame[(frame["step"] == "tables, first") & (frame["rows_per_run"] == 48)]
+    seconds = own.set_index(["code", "runs"])["cpu_seconds"]
+    before, now = ((seconds[code, 2000] - seconds[code, 200]) / 1.8 for code in ("before", "now"))
+    return Reading(before, now, 1, "AMD EPYC, one core")
+
+
+def loops(workload: str, activation: str) -> pd.DataFrame:
+    """Rows of throughput by loop."""
+    frame = rows("throughput")
+    own = frame[(frame["workload"] == workload) & (frame["activation"] == activation)]
+    return own.set_index("loop")
+
+
+def tokens() -> Reading | None:
+    """Tokens per second of the GPT, without its kernels and with them."""
+    own = loops("gpt", "gelu")
+    if "without kernels" not in own.index:
+        return None
+    before, now = own.loc[["without kernels", "ours"], "per_second"]
+    return Reading(before, now, int(own.loc["ours", "n_windows"]), own.loc["ours", "device"])
+
+
+def to_compiled() -> Reading | None:
+    """The same over those of a plain compiled loop."""
+    own = loops("gpt", "gelu")
+    if not {"without kernels", "compiled"} <= set(own.index):
+        return None
+    before, now = (
+        own.loc[["without kernels", "ours"], "per_second"] / own.loc["compiled", "per_second"]
+    )
+    return Reading(before, now, int(own.loc["ours", "n_windows"]), own.loc["ours", "device"])
+
+
+def images(activation: str) -> Reading:
+    """Images per second of ResNet-18."""
+    own = loops("resnet18", activation).loc["ours"]
+    return Reading(
+        IMAGES_BEFORE[activation], own["per_second"], int(own["n_windows"]), own["device"]
+    )
+
+
+gelu_images = partial(images, "gelu")
+silu_images = partial(images, "silu")
+
+
+def run_epochs(precision: str) -> Reading | None:
+    """Run-epochs per second of 256 packed runs, layer by layer and by the kernel."""
+    frame = rows("packs_cuda")
+    if "by" not in frame:
+        return None
+    own = frame[(frame["width"] == 256) & (frame["precision"] == precision)].set_index("by")
+    if "kernel" not in own.index:
+        return None
+    rate = own["run_epochs_per_second"]
+    return Reading(rate["layers"], rate["kernel"], int(own["pairs"].iloc[0]), own["device"].iloc[0])
+
+
+tf32_packs = partial(run_epochs, "tf32")
+bf16_packs = partial(run_epochs, "bf16")
+
+
+def depth_minutes() -> Reading | None:
+    """Minutes of the full depth study, to its page."""
+    frame = rows("whole_study")
+    if frame.empty or "depth_full" not in set(frame["study"]):
+        return None
+    own = frame[frame["study"] == "depth_full"].iloc[0]
+    return Reading(DEPTH_BEFORE, own["seconds"] / 60, 1, own["device"])
+
+
+def two_gpus() -> Reading:
+    """How many times as fast two GPUs are, until the last run has ended."""
+    frame = rows("whole_study")
+    for _, own in frame.groupby(["study", "part"]) if len(frame) else []:
+        seconds = own.set_index("gpus")["runs_seconds"]
+        if {1, 2} <= set(seconds.index):
+            return Reading(None, seconds[1] / seconds[2], 1, own["device"].iloc[0])
+    frame = rows("two_gpus")  # before runs shared processes
+    seconds = frame.groupby("gpus")["study_seconds"].first()
+    device = frame["device"].iloc[0]
+    return Reading(None, seconds[1] / seconds[2], 1, device, "`two_gpus.parquet`")
+
+
+STARTS = "each activation is compiled once, 12 to 28 s, which its seeds share"
+OF_SERIES = (
+    "a later run of a process starts 1.3 s earlier, of 3.8 s per run: what is left is training"
+)
+GPT = "the products of the head, 1.5 ms of a step, and attention are as fast as was tried"
+IMAGES = "its backward pass reads the value before the activation again"
+PACKS = "evaluation and probes are computed layer by layer"
+DEPTH = "starts of processes, 125 of 470 s of processes, and tables and page after the last run"
+TABLES = "findings of health and curves are read and joined run by run"
+# what is aimed at | at least or at most | decimals | script | its reading | why, if it is missed
+GOALS = [
+    Goal("`cls`: start and compilation, s per run", "<=", 2, 1, "series_runs", cls_starts, STARTS),
+    Goal("`lm`: start and compilation, s per run", "<=", 2, 1, "series_runs", lm_starts, STARTS),
+    Goal("`cls`: a process each, to shared ones", ">=", 3, 1, "series", cls_processes, STARTS),
+    Goal("`lm`: a process each, to shared ones", ">=", 3, 1, "series", lm_processes, STARTS),
+    Goal("default study, two cores: time of its runs", "<=", 0.67, 2, "series", series, OF_SERIES),
+    Goal("tables: ms per run more", "<=", 5, 1, "scale", tables, TABLES),
+    Goal("GPT: tokens/s", ">=", 2_250_000, 0, "throughput", tokens, GPT),
+    Goal("GPT: to a compiled loop", ">=", 1.25, 2, "throughput", to_compiled, GPT),
+    Goal("ResNet-18, gelu: images/s", ">=", 19_500, 0, "throughput", gelu_images, IMAGES),
+    Goal("ResNet-18, silu: images/s", ">=", 19_500, 0, "throughput", silu_images, IMAGES),
+    Goal("pack of 256, TF32: run-epochs/s", ">=", 200, 0, "packs", tf32_packs, PACKS),
+    Goal("pack of 256, bf16: run-epochs/s", ">=", 400, 0, "packs", bf16_packs, PACKS),
+    Goal("`config/depth_full.yaml`: minutes", "<=", 4, 1, "whole_study", depth_minutes, DEPTH),
+    Goal("two GPUs, to one", ">=", 1.8, 2, "whole_study", two_gpus, ""),
+]
+
+
+def goals() -> str:
+    """What was aimed at, before and now; below, why goals are missed."""
+    lines = []
+    missed: dict[str, list[str]] = {}
+    for goal in GOALS:
+        reading = goal.read()
+        aim = f"{SIGNS[goal.sign]} {goal.number(goal.value)}"
+        script = f"`{goal.script}.py`"
+        if reading is None:
+            lines.append([goal.what, aim, "", NOT_MEASURED, "", "", "", script])
+            continue
+        is_met = goal.is_met(reading.now)
+        device = reading.device.removeprefix("NVIDIA ").removesuffix(" 80GB HBM3")
+        about = [MET[is_met], str(reading.n), device, reading.source or script]
+        lines.append(
+            [goal.what, aim, goal.number(reading.before), goal.number(reading.now), *about]
+        )
+        if not is_met:
+            missed.setdefault(goal.cause, []).append(goal.what)
+    table = markdown(["", "goal", "before", "now", "met", "n", "device", "from"], lines)
+    causes = [f"- {'; '.join(names)}: {cause}." for cause, names in missed.items()]
+    return "\n".join([table, "What is missed, and why:", "", *causes, ""])

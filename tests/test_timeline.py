@@ -1,0 +1,114 @@
+"""The timeline of a study's runs beside a log of nvidia-smi."""
+
+import sys
+
+import pandas as pd
+import pytest
+from made_up import parts_of, study_of
+from matplotlib import pyplot as plt
+from pictures import faults
+from runs import ROOT
+
+from actstudy.contract import schema, store
+
+sys.path.append(str(ROOT / "benchmarks"))
+import timeline
+
+ZERO = 1_790_000_000.0  # seconds since the epoch
+
+
+def ran(gpu: str, started: float, leased: float, ended: float, **columns: object) -> dict:
+    """A run's row with times after ZERO."""
+    times = {"started": ZERO + started, "leased": ZERO + leased, "ended": ZERO + ended}
+    about = {"task": "cls", "activation": "relu", "slots_per_gpu": 1, "device": "GPU"}
+    return {**about, **dict.fromkeys(timeline.SECONDS, 0.0), "device_id": gpu, **times, **columns}
+
+
+def log(seconds: float, **busy: float) -> pd.DataFrame:
+    """A line per second and GPU."""
+    rows = []
+    for second in range(int(seconds)):
+        for index, (uuid, share) in enumerate(busy.items()):
+            line = {"time": ZERO + second, "index": index, "uuid": uuid, "busy": share}
+            rows.append({**line, "memory_mib": 1})
+    return pd.DataFrame(rows)
+
+
+RUNS = pd.DataFrame(
+    [
+        ran("a", 0, 5, 20, start_seconds=6.0, compile_seconds=4.0, train_seconds=9.0),
+        ran("a", 20, 21, 40, train_seconds=18.0),  # one second between: rounding
+        ran("a", 30, 60, 100, task="lm"),
+        ran("b", 0, 10, 30),
+        ran("b", 0, 15, 50),  # beside the other one
+        ran("elsewhere", 0, 0, 90),
+        ran("a", -900, -900, -800),  # before the log began
+    ]
+)
+
+
+def test_shares_and_gaps_of_each_gpu_are_those_of_its_runs():
+    table = timeline.timeline(RUNS, log(120, a=50, b=80))
+    sums = timeline.per_gpu(table).set_index("gpu")
+    assert list(sums["runs"]) == [3, 2]
+    assert list(sums["seconds"]) == [100, 100]
+    assert list(sums["held"]) == pytest.approx([(35 + 40) / 100, 40 / 100])
+    assert list(sums["idle_seconds"]) == pytest.approx([5 + 20, 10 + 50])
+    assert list(sums["gaps"]) == [2, 2]
+    assert list(sums["longest_gap"]) == [20, 50]
+    assert list(sums["busy"]) == pytest.approx([0.5, 0.8])
+    assert sums.loc[0, "train_seconds"] == 27
+
+
+def test_runs_beside_each_other_have_lanes_and_the_picture_no_fault():
+    table = timeline.timeline(RUNS, log(120, a=50, b=80))
+    lanes = table[table["what"] == "run"].groupby("gpu")["lane"].max()
+    assert list(lanes) == [0, 1]
+    figure = timeline.picture(table)
+    assert not any(faults(figure).values())
+    assert len(figure.axes) == 4
+    plt.close(figure)
+    late = RUNS.assign(ended=RUNS["ended"] + 900)
+    figure = timeline.picture(timeline.timeline(late, log(1100, a=50, b=80)))
+    assert not any(faults(figure).values())
+    assert len(figure.axes) == 8
+    plt.close(figure)
+
+
+def test_a_log_of_another_time_is_refused():
+    with pytest.raises(SystemExit, match="no run on these GPUs ended within the log"):
+        timeline.timeline(RUNS, log(5, a=50))
+
+
+def test_a_log_is_read_as_nvidia_smi_writes_it(tmp_path):
+    file = tmp_path / "load.csv"
+    line = "2026/09/21 13:33:20.250, 1, GPU-5013c3d1-7e9d, 97, 4021\n"
+    file.write_text(line + line.replace("97", "[N/A]"))
+    lines = timeline.load(file)
+    assert list(lines["time"]) == [1789997600.25] * 2
+    assert list(lines["uuid"]) == ["5013c3d1-7e9d"] * 2
+    assert lines["busy"].fillna(-1).to_list() == [97, -1]
+    file.write_text("2026/09/21 13:33:20.250, 1, 97, 4021\n")
+    with pytest.raises(SystemExit, match=r"load.csv: 4 columns; allowed: --query-gpu=timestamp,"):
+        timeline.load(file)
+
+
+def test_runs_are_read_from_a_folder_of_results(tmp_path):
+    with pytest.raises(SystemExit, match="no runs; allowed: a folder with runs/TASK/ID"):
+        timeline.runs(tmp_path)
+    study = study_of(tmp_path, {"seeds": 3, "axes": {"activation": ["relu"]}, "tasks": {"mlp": {}}})
+    specs = [run.spec for run in study.runs()]
+    for spec, leased in zip(
+        specs, ["2026-09-21T13:33:20Z", "2026-09-21T13:34:20Z", None], strict=True
+    ):
+        parts = parts_of(spec, "completed", study.plan(), 0.0)
+        parts["runs"][0] |= {"started": leased, "leased": leased, "ended": leased}
+        folder = store.run_folder(spec, tmp_path / "runs")
+        store.seal(
+            folder, {name: schema.table(name, folder.name, rows) for name, rows in parts.items()}
+        )
+        store.publish(folder)
+    frame = timeline.runs(tmp_path)  # the third run never had a device
+    assert list(frame["task"]) == ["mlp", "mlp"]
+    assert sorted(frame["leased"] - 1789997600) == [0, 60]
+    assert set(timeline.COLUMNS) <= set(frame)
