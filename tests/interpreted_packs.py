@@ -24,7 +24,7 @@ from actstudy.training.wiring import make_pack
 
 CPU = torch.device("cpu")
 TILES = Tiles(units=16, features=16, stages=1)
-BLOCKS = Blocks(examples=16, features=16, stages=1, warps=4, registers=255)
+BLOCKS = Blocks(examples=16, features=16, stages=1, registers=255)
 ACTIVATIONS_OF_RUNS = ("tanh", "gelu", "elu", "tanh")  # smooth: no slope flips by rounding
 SEED_OF = torch.tensor([0, 1, 0, 1])
 
@@ -90,7 +90,7 @@ def test_a_formula_and_its_slope_are_those_of_the_registered_module(name):
 
 
 def size_of(tf32):
-    return pack_layers.Sizes(tf32, *[16] * 9, 16, 1, False)
+    return pack_layers.Sizes(tf32, *[16] * 9, 16, 1)
 
 
 def test_an_operand_is_rounded_to_nearest():

@@ -429,7 +429,7 @@ def test_operands_of_tf32_are_rounded_to_nearest():
     x = torch.tensor([near, half, below, -near, 0.0, float("inf")], device="cuda")
     x = torch.cat([x, torch.full((10,), float("nan"), device="cuda")])
     y = torch.empty_like(x)
-    operand[(1,)](x, y, 16, pack_layers.Sizes(True, *[16] * 9, 16, 1, False))
+    operand[(1,)](x, y, 16, pack_layers.Sizes(True, *[16] * 9, 16, 1))
     up = 1 + 2**-10
     assert y[:6].tolist() == [up, up, 1.0, -up, 0.0, float("inf")]
     assert y[6:].isnan().all()
