@@ -110,8 +110,13 @@ def celu(x, a):
 
 @triton.jit
 def gelu(x, a):
-    share = 0.5 * (1 + tl.erf(x * 0.7071067811865476))
-    return x * share, share + x * 0.3989422804014327 * tl.exp(-0.5 * x * x)
+    """By erfc of Abramowitz and Stegun (1964, 7.1.26), to 1.5e-7: its exponential is the slope's."""
+    e = tl.exp(-0.5 * x * x)
+    t = 1 / (1 + 0.2316418882663604 * tl.abs(x))
+    tail = 1.421413741 + t * (-1.453152027 + t * 1.061405429)
+    tail = t * (0.254829592 + t * (-0.284496736 + t * tail)) * 0.5 * e
+    share = tl.where(x < 0, tail, 1 - tail)
+    return x * share, share + x * 0.3989422804014327 * e
 
 
 @triton.jit
