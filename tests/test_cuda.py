@@ -417,6 +417,20 @@ def test_the_kernels_logits_are_those_of_float64(precision, limit, sizes):
     assert torch.equal(alone.logits(x.cuda())[0], got[0])
 
 
+def test_formulas_on_a_gpu_keep_small_values_and_tails():
+    """To 1e-5, relative from 1e-30 on: exponentials and inverses are the GPU's own instructions."""
+    from kernels import formulas_of
+
+    wrong = set()
+    for name in registry.literal("training/pack_formulas.py", "NAMES"):
+        tail = 1e-6 if name.startswith("gelu") else 1e-30
+        for (y, slope), (value, derivative) in formulas_of(name, torch.device("cuda")):
+            near = torch.allclose(value, y, rtol=1e-5, atol=tail)
+            if not near or not torch.allclose(derivative, slope, rtol=1e-5, atol=3e-6):
+                wrong.add(name)
+    assert wrong == set()
+
+
 def test_operands_of_tf32_are_rounded_to_nearest():
     """Halves away from zero; a tensor core alone would cut them off."""
     from kernels import operand
