@@ -12,6 +12,7 @@ from kernels import formulas_of, operand
 from runs import packed_spec, quiet
 from triton.runtime.interpreter import InterpreterBuilder, TensorHandle
 
+from actstudy.health.moments import PASSES, all_moments
 from actstudy.nets.activations import ACTIVATIONS, LEARNT, RANDOM, Sites
 from actstudy.nets.mlp import MLP
 from actstudy.nets.packed import PackedMLP
@@ -20,6 +21,7 @@ from actstudy.training import pack_evaluation, pack_formulas, pack_kernel, pack_
 from actstudy.training.batches import batches
 from actstudy.training.pack_evaluation import Blocks, PackEvaluation
 from actstudy.training.pack_kernel import PackKernel, Tiles
+from actstudy.training.pack_probes import PackPasses
 from actstudy.training.wiring import make_pack
 
 CPU = torch.device("cpu")
@@ -226,9 +228,27 @@ def test_a_pack_by_kernel_is_near_the_layers(data, tmp_path, monkeypatch, fields
         pairs = zip(layers.evaluate(split, [1, 0]), kernel.evaluate(split, [1, 0]), strict=True)
         for old, new in pairs:
             assert new.scores == pytest.approx(old.scores, abs=2e-2)
+    read = kernel.read_sites()
+    assert isinstance(kernel.passes, PackPasses)
+    kernel.passes = PASSES
+    torch.testing.assert_close(read, kernel.read_sites(), rtol=1e-3, atol=1e-4, equal_nan=True)
     log = (tmp_path / "tanh/log.txt").read_text()
     assert "kernel: not used: device cpu" in log
     assert "kernel: used" in log
+
+
+def test_passes_of_probes_are_those_of_torch_and_each_rows_own():
+    """Of values of more than a block, large and small, NaN and infinite."""
+    scales = torch.tensor([1.0, 1e-3, 1e3, 1.0, 1.0])[:, None]
+    x = torch.randn(5, 9000, generator=torch.Generator().manual_seed(1)) * scales
+    x[3, 17] = float("nan")
+    x[4, 3] = float("inf")
+    own = PackPasses(x)
+    got = all_moments([x], own)
+    for name, value in all_moments([x]).items():
+        torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-4, equal_nan=True)
+    for name, value in all_moments([x[1:3]], own).items():
+        assert torch.equal(value, got[name][:, 1:3])
 
 
 def test_one_run_that_the_kernel_does_not_train_is_enough(data, tmp_path, monkeypatch):

@@ -40,11 +40,15 @@ NAMES = (  # what planning reads: a run of another activation is trained layer b
 
 
 @triton.jit
+def _by(instruction: constexpr, x):
+    return tl.inline_asm_elementwise(instruction, "=f,f", [x], tl.float32, True, 1)
+
+
+@triton.jit
 def _exp(x):
     """In two instructions on a GPU: a result below 1e-38 is 0."""
     if ON_GPU:
-        asm: constexpr = "ex2.approx.ftz.f32 $0, $1;"
-        y = tl.inline_asm_elementwise(asm, "=f,f", [x * LOG2_E], tl.float32, True, 1)
+        y = _by("ex2.approx.ftz.f32 $0, $1;", x * LOG2_E)
     else:
         y = tl.exp(x)
     return y
@@ -54,8 +58,7 @@ def _exp(x):
 def _inverse(x):
     """1 / x of x from 1 on, in one instruction on a GPU."""
     if ON_GPU:
-        asm: constexpr = "rcp.approx.ftz.f32 $0, $1;"
-        y = tl.inline_asm_elementwise(asm, "=f,f", [x], tl.float32, True, 1)
+        y = _by("rcp.approx.ftz.f32 $0, $1;", x)
     else:
         y = 1 / x
     return y
