@@ -47,21 +47,13 @@ def _by(instruction: constexpr, x):
 @triton.jit
 def _exp(x):
     """In two instructions on a GPU: a result below 1e-38 is 0."""
-    if ON_GPU:
-        y = _by("ex2.approx.ftz.f32 $0, $1;", x * LOG2_E)
-    else:
-        y = tl.exp(x)
-    return y
+    return _by("ex2.approx.ftz.f32 $0, $1;", x * LOG2_E) if ON_GPU else tl.exp(x)
 
 
 @triton.jit
 def _inverse(x):
     """1 / x of x from 1 on, in one instruction on a GPU."""
-    if ON_GPU:
-        y = _by("rcp.approx.ftz.f32 $0, $1;", x)
-    else:
-        y = 1 / x
-    return y
+    return _by("rcp.approx.ftz.f32 $0, $1;", x) if ON_GPU else 1 / x
 
 
 @triton.jit
