@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from actstudy.tasks import metrics
+from actstudy.tasks import classification, metrics
 
 
 def naive_ece(confidence, correct, n_bins=15):
@@ -53,3 +53,21 @@ def test_accuracy_and_f1(pairs):
     assert metrics.accuracy(label, predicted) == pytest.approx((label == predicted).mean())
     expected = f1_score(label, predicted, labels=range(5), average="macro", zero_division=0)
     assert metrics.macro_f1(label, predicted, 5) == pytest.approx(expected)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
+@pytest.mark.parametrize("classes", [2, 5, 6, 10, 130])
+@pytest.mark.parametrize("n", [1, 33, 1000])
+def test_scores_of_counts_are_those_of_predictions_to_the_last_bit(classes, n):
+    """Also of runs that are sure, undecided, or not finite in some or all examples."""
+    generator = torch.Generator().manual_seed(n)
+    scales = torch.tensor([0.0, 1.0, 10.0, 100.0, 1.0, 1.0])[:, None, None]
+    logits = torch.randn(6, n, classes, generator=generator) * scales
+    logits[4, 0, 0] = float("nan")
+    logits[5] = float("inf")
+    y = torch.randint(0, classes, (n,), generator=generator)
+    expected = classification.evaluate_runs(logits, y, [5, 4, 3, 2, 1, 0])
+    counts = classification.counted(logits, y)
+    got = classification.evaluate_counts(counts, y, [5, 4, 3, 2, 1, 0])
+    for one, other in zip(got, expected, strict=True):
+        assert repr(one.scores) == repr(other.scores)

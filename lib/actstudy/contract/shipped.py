@@ -89,7 +89,7 @@ SHIPPED: dict[str, str] = {
     "nets/siamese.py": "aed9e0aba84c",
     "nets/towers.py": "e36c9794c1e4",
     "nets/transformer.py": "b3136116b384",
-    "tasks/classification.py": "ce145bf739bd",
+    "tasks/classification.py": "d3c68e0ca6b4",
     "tasks/cls.py": "dc5e109d53db",
     "tasks/contrastive.py": "411f0f89cf6c",
     "tasks/lm.py": "dc8737b6e1dd",

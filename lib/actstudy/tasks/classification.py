@@ -101,22 +101,23 @@ def evaluate_counts(
     counts: Mapping[str, Tensor], y: Tensor, runs: Sequence[int]
 ) -> list[Evaluation]:
     """The scores, alone, that `evaluate_runs` has, from what `counted` returns."""
-    host = {name: value.cpu().numpy() for name, value in counts.items()}
-    hits = host["hits"]
+    host = {name: value.tolist() for name, value in counts.items()}
+    hits = np.array(host["hits"])
+    guesses = np.array(host["guesses"])
     labels = np.bincount(y.cpu().numpy(), minlength=hits.shape[1])
-    bins_of_runs = zip(host["confidences"].tolist(), host["right"].tolist(), strict=True)
-    of_runs = {
-        "loss": host["loss"],
-        "accuracy": hits.sum(1) / len(y),
-        "macro_f1": metrics.mean_f1(hits, labels + host["guesses"]),
-        "ece": [metrics.gap(*bins, len(y)) for bins in bins_of_runs],
-    }
-    if "top5" in host:
-        of_runs["top5"] = host["top5"]
-    return [
-        Evaluation({name: float(values[run]) for name, values in of_runs.items()}, {})
-        for run in runs
-    ]
+    macro_f1 = metrics.mean_f1(hits, labels + guesses)
+    evaluations = []
+    for run in runs:
+        scores = {
+            "loss": host["loss"][run],
+            "accuracy": float(hits[run].sum() / len(y)),
+            "macro_f1": float(macro_f1[run]),
+            "ece": metrics.gap(host["confidences"][run], host["right"][run], len(y)),
+        }
+        if "top5" in host:
+            scores["top5"] = host["top5"][run]
+        evaluations.append(Evaluation(scores, {}))
+    return evaluations
 
 
 def _evaluations(

@@ -34,8 +34,6 @@ class Sizes:
     part: int
     part_inputs: int
     stages: int  # of loads that are under way
-    prefetch: bool
-    ahead: int = 1  # layers whose weights are under way in the forward pass
 
 
 @triton.jit
@@ -61,15 +59,6 @@ def rounded(x, size: constexpr):
 @triton.jit
 def _product(x, y):
     return tl.dot(x, y, input_precision="tf32")
-
-
-@triton.jit
-def prefetch(at, lines: constexpr, size: constexpr):
-    """Bring lines of 128 bytes from the memory into the cache."""
-    if size.prefetch:
-        places = at.to(tl.int64) + tl.arange(0, lines) * 128
-        asm: constexpr = "prefetch.global.L2 [$1]; mov.u32 $0, 0;"
-        tl.inline_asm_elementwise(asm, "=r,l", [places], tl.int32, False, 1)
 
 
 @triton.jit

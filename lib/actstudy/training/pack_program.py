@@ -22,7 +22,6 @@ from actstudy.training.pack_layers import (
     first_product,
     hidden_product,
     last_layer,
-    prefetch,
     rounded,
     scored,
     tile_at,
@@ -56,9 +55,7 @@ def _forward(x, weights, places, pre, depth, a, act: constexpr, size: constexpr)
     values: constexpr = size.examples * size.units
     product = first_product(x, weights + first, size)
     h = activated(product, weights + bias, pre, a, act, size)
-    for layer in tl.range(1, depth, num_stages=size.ahead):
-        after = hidden + tl.minimum(layer + 1, depth - 1) * to_next
-        prefetch(weights + after, size.width * size.units // 32, size)
+    for layer in tl.range(1, depth, num_stages=1):
         product = hidden_product(h, weights + hidden + layer * to_next, size)
         b = weights + bias + layer * to_next_bias
         if pre is None:
@@ -72,9 +69,7 @@ def _forward(x, weights, places, pre, depth, a, act: constexpr, size: constexpr)
 def _backward(at_logits, x, sgd, places, pre, carry, depth, a, act: constexpr, size: constexpr):
     """All updates, from the gradient at the logits (examples, outputs)."""
     first, hidden, to_next, head, bias, to_next_bias, head_bias = places
-    weights, _, _, _, _, _ = sgd
     values: constexpr = size.examples * size.units
-    lines: constexpr = values // (32 if size.tf32 else 64)
     classes = tl.arange(0, size.outputs)
     units = tl.arange(0, size.units)
     at_logits = rounded(at_logits, size)
@@ -84,9 +79,6 @@ def _backward(at_logits, x, sgd, places, pre, carry, depth, a, act: constexpr, s
     back_layer(at_logits, sgd, head, size.classes, classes, x_before, post, a, act, size)
     for back in tl.range(1, depth, num_stages=1):
         layer = depth - back
-        before = hidden + tl.maximum(layer - 1, 1) * to_next
-        prefetch(weights + before, size.width * size.units // 32, size)
-        prefetch(pre + tl.maximum(layer - 2, 0) * values, lines, size)
         tl.debug_barrier()
         g = tile_at(carry + (layer + 1) % 2 * values, size)
         update_bias(sgd, bias + layer * to_next_bias, units, size.width, g, size)
