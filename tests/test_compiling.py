@@ -1,4 +1,4 @@
-"""How steps are compiled: what the backward pass keeps, that it is the same one, and of which runs."""
+"""How steps are compiled: what the backward pass is given, that it is the same one, and when."""
 
 import pytest
 import torch
@@ -48,9 +48,9 @@ def two_blocks(activation):
     return blocks, loss
 
 
-def kept(activation, spec, device):
+def traced(activation, spec, device):
     """Bytes of images that the backward pass of two blocks is given, and all gradients."""
-    from torch._functorch.aot_autograd import aot_module
+    from torch._functorch.aot_autograd import aot_module, make_boxed_func
     from torch._functorch.partitioners import min_cut_rematerialization_partition
     from torch._inductor.decomposition import select_decomp_table
 
@@ -69,11 +69,11 @@ def kept(activation, spec, device):
     def backward(graph, inputs):
         images = [value for value in inputs if getattr(value, "ndim", 0) == 4]
         sizes.append(sum(value.nbytes for value in images if value.shape == SHAPE))
-        return graph
+        return make_boxed_func(graph)
 
     step = aot_module(
         Loss(),
-        fw_compiler=lambda graph, _: graph,
+        fw_compiler=lambda graph, _: make_boxed_func(graph),
         bw_compiler=backward,
         partition_fn=min_cut_rematerialization_partition,
         decompositions=select_decomp_table(),
@@ -82,24 +82,27 @@ def kept(activation, spec, device):
     return sizes[0], [parameter.grad for parameter in blocks.parameters()]
 
 
-@pytest.mark.parametrize("activation", ["gelu", "silu", "mish", "leaky_relu", "elu"])
+@pytest.mark.parametrize("activation", ["gelu", "silu", "mish", "elu", "leaky_relu"])
 def test_the_backward_pass_is_given_no_more_than_that_of_relu(activation, options):
     spec = planned(activation)
-    of_relu, _ = kept("relu", planned("relu"), "cuda")
-    assert kept(activation, spec, "cuda")[0] <= of_relu
-    assert kept(activation, spec, "cpu")[0] > of_relu  # as the compiler does by itself
+    of_relu, _ = traced("relu", planned("relu"), "cuda")
+    assert traced(activation, spec, "cuda")[0] <= of_relu
+    by_default, _ = traced(activation, spec, "cpu")
+    assert activation == "leaky_relu" or by_default > of_relu  # of which it keeps signs alone
 
 
 @pytest.mark.parametrize("activation", ["gelu", "leaky_relu"])
 def test_what_is_computed_again_changes_no_bit_of_a_gradient(activation, options):
-    _, again = kept(activation, planned(activation), "cuda")
-    _, before = kept(activation, planned(activation), "cpu")
+    _, again = traced(activation, planned(activation), "cuda")
+    _, before = traced(activation, planned(activation), "cpu")
     blocks, loss = two_blocks(activation)
     loss(torch.randn(SHAPE, generator=torch.Generator().manual_seed(1))).backward()
     eager = [parameter.grad for parameter in blocks.parameters()]
     for new, old, reference in zip(again, before, eager, strict=True):
         assert torch.equal(new, old)
-        torch.testing.assert_close(new, reference, rtol=0.05, atol=0.02 * float(reference.abs().max()))
+        torch.testing.assert_close(
+            new, reference, rtol=0.05, atol=0.02 * float(reference.abs().max())
+        )
 
 
 def test_only_runs_that_recompute_are_compiled_in_another_way(options, partitioner):

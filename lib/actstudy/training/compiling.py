@@ -10,7 +10,7 @@ from actstudy.contract.spec import RunSpec
 
 # A gradient through an activation and a batch norm is computed of 6 tensors (itself, what was
 # normalised, and 4 per channel) in place; one through a residual sum, of more, is written once.
-IN_PLACE = {"realize_reads_threshold": 7, "realize_opcount_threshold": 1000}
+IN_PLACE: dict[str, Any] = {"realize_reads_threshold": 7, "realize_opcount_threshold": 1000}
 
 
 def compiled(step: Callable[..., Any], spec: RunSpec, device: torch.device) -> Callable[..., Any]:
