@@ -197,7 +197,7 @@ class Storm:
                     print(f"{time.strftime('%X')} {self.last}", file=sys.stderr, flush=True)
 
     def look(self) -> None:
-        """Note what was lost or trained twice at once since the last fault, and what is complete."""
+        """Note what was lost or trained twice at once since the last fault, and what is done."""
         for fault in self.completed.lost():
             self.lost.setdefault(fault, self.last)
         for pair in intervals.count(self.clone).at_once:

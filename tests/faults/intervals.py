@@ -33,10 +33,11 @@ class Count(NamedTuple):
 def note_in(clone) -> None:
     """Let a clone's trainers write down when they train."""
     shutil.copy(__file__, clone.folder / PLACE)
+    package = "lib/actstudy"
     there = "actstudy.training.run import train"
-    clone.edit("lib/actstudy/training/attempt.py", there, "actstudy.training.intervals import train")
+    clone.edit(f"{package}/training/attempt.py", there, "actstudy.training.intervals import train")
     wait = "from actstudy.training import intervals; intervals.wait(folder); "
-    clone.edit("lib/actstudy/contract/locks.py", r'print\(f"waiting', f'{wait}print(f"waiting')
+    clone.edit(f"{package}/contract/locks.py", r'print\(f"waiting', f'{wait}print(f"waiting')
 
 
 def train(runs, state, data, settings) -> None:
@@ -44,19 +45,24 @@ def train(runs, state, data, settings) -> None:
     from actstudy.training import run
 
     me = f"{HOST}:{os.environ.get('SLURM_JOB_ID', '')}:{os.getpid()}:{born(os.getpid())}"
-    marks = [(f"{folder.parent.name}/{folder.name}", secrets.token_hex(4)) for folder in runs]
-    _write([{"begin": mark, "run": name, "who": me, "at": time.time()} for name, mark in marks])
-    beside = {mark: going_on(name, me) for name, mark in marks}  # after all are written
-    _write([{"met": mark, "others": others} for mark, others in beside.items() if others])
+    marks = {}
+    for folder in runs:
+        mark = secrets.token_hex(4)
+        marks[mark] = f"{folder.parent.name}/{folder.name}"
+        _write(begin=mark, run=marks[mark], who=me, at=time.time())
+    for mark, name in marks.items():  # after its line: of two at once the later one sees both
+        for other in going_on(name, me):
+            _write(met=mark, other=other)
     try:
         run.train(runs, state, data, settings)
     finally:
-        _write([{"end": mark, "at": time.time()} for _, mark in marks])
+        for mark in marks:
+            _write(end=mark, at=time.time())
 
 
 def wait(folder: Path) -> None:
     """Write that a process waits for a run's lock."""
-    _write([{"wait": folder.name}])
+    _write(wait=folder.name)
 
 
 def going_on(run: str, me: str) -> list[str]:
@@ -94,21 +100,20 @@ def _file() -> Path:
     return Path(__file__).parents[3] / FILE
 
 
-def _write(notes: list[dict]) -> None:
-    text = "".join(f"{json.dumps(note)}\n" for note in notes)
+def _write(**note: object) -> None:
     with _file().open("a") as file:
-        file.write(text)  # at once: lines of several processes do not mix
+        file.write(json.dumps(note) + "\n")  # in one go: lines of several processes do not mix
 
 
 def count(clone) -> Count:
     """What the trainers of a clone have written so far."""
     notes = list(lines(clone.folder / FILE))
     begun = {note["begin"]: note for note in notes if "begin" in note}
-    pairs = {frozenset([note["met"], mark]) for note in notes for mark in note.get("others", [])}
-    at_once = [
-        f"{begun[one]['run']}: {begun[one]['who']} and {begun[other]['who']}"
-        for one, other in map(sorted, pairs)
-    ]
+    pairs = {frozenset([note["met"], note["other"]]) for note in notes if "met" in note}
+    at_once = []
+    for pair in pairs:
+        first, second = [begun[mark] for mark in sorted(pair)]
+        at_once.append(f"{first['run']}: {first['who']} and {second['who']}")
     return Count(
         len(begun),
         len({note["run"] for note in begun.values()}),

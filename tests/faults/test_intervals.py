@@ -9,7 +9,7 @@ import pytest
 from . import intervals
 from .clone import Clone
 
-RUN = "--task mlp --activation relu --steps 1000000 --width 16 --dropout 0 --warmup 0 --device cpu --quiet"
+RUN = "--task mlp --activation relu --steps 1000000 --width 16 --warmup 0 --device cpu --quiet"
 PATIENCE = 30.0  # seconds
 
 
@@ -31,16 +31,16 @@ def trainer(clone) -> subprocess.Popen:
         cwd=clone.folder,
         env=clone.environment(),
         stderr=subprocess.STDOUT,
-        stdout=(clone.folder / "said.txt").open("ab"),
+        stdout=(clone.folder / "printed.txt").open("ab"),
     )
 
 
 def comes(clone, is_so) -> intervals.Count:
     """What the trainers of a clone have written, once that is so."""
     end = time.monotonic() + PATIENCE
-    said = clone.folder / "said.txt"
+    printed = clone.folder / "printed.txt"
     while not is_so(there := intervals.count(clone)):
-        assert time.monotonic() < end, (there, said.read_text())
+        assert time.monotonic() < end, (there, printed.read_text())
         time.sleep(0.1)
     return there
 
