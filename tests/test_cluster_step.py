@@ -217,15 +217,17 @@ def test_status_lists_the_jobs_of_this_study_alone(sound, monkeypatch):
         f"8|results-smoke_1-2|PENDING|Resources|0:00||rule_series_ab|{folder}",
         f"9|results-smoke2_1-2|RUNNING|None|0:12|n1|rule_train|{folder}",
         "10|results-smoke_1-2|RUNNING|None|0:12|n1|rule_train|/elsewhere",
+        f"11|results-smoke_1-2|PENDING|{queue.NOT_LAUNCHED}|0:00||rule_a|{folder}",
     ]
     plant(sound, "squeue", "printf '%s\\n' " + " ".join(f"'{line}'" for line in lines))
     results = Path("results/smoke")
     assert list(queue.describe(results)) == []
     (results / "slurm_logs").mkdir(parents=True)
     assert list(queue.describe(results)) == [
-        "Slurm: 1 running, 1 pending",
+        "Slurm: 2 pending, 1 running",
         "  job 7        running    0:12 on n1  train_wildcards_mlp_a",
         "  job 8        pending    (Resources)  series_ab",
+        f"  job 11       pending    ({queue.NOT_LAUNCHED}; to fix: scontrol release 11)  a",
     ]
     plant(sound, "squeue", "exit 1")
     assert list(queue.describe(results)) == [

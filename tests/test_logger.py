@@ -296,6 +296,11 @@ def test_a_locked_folder_is_one_line(emit, monkeypatch, tmp_path):
     assert line.startswith(f"actstudy: {tmp_path}: locked by a snakemake that was killed")
     unlock = "snakemake --unlock --profile profiles/slurm --configfile config/a.yaml"
     assert line.endswith(f"{unlock}, then the same command")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    monkeypatch.setattr(processes, "process_ids", lambda _: [ended.pid])  # it was there just now
+    (again,) = emit(LogEvent.ERROR, "Error: Directory\ncannot be locked", **lock).splitlines()
+    assert again == line
     monkeypatch.setattr(processes, "process_ids", lambda _: [os.getpid(), os.getppid()])
     (line,) = emit(LogEvent.ERROR, "Error: Directory\ncannot be locked", **lock).splitlines()
     assert f"a snakemake runs here already (pid {os.getppid()}, since " in line

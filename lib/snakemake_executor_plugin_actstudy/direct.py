@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class Executor(slurm.Executor):
                 "actstudy-array-jobs: got some rules; allowed: leave it out: the signal before the "
                 "end of their time does not reach the tasks of an array"
             )
-        check_time(getattr(self.workflow.resource_settings.default_resources, "args", []))
+        check_times(self.workflow.resource_settings)
         self.workflow.executor_settings.pass_command_as_script = True
         results = Path(self.workflow.globals["RESULTS"])
         self.run_uuid = queue.job_name(results, self.run_uuid)
@@ -90,17 +90,19 @@ class Executor(slurm.Executor):
         super().report_job_error(job_info, msg, **kwargs)
 
 
-def check_time(words: Iterable[str]) -> None:
-    """WorkflowError if the time that all jobs ask for is more than their partition gives.
+def check_times(settings: Any) -> None:
+    """WorkflowError if jobs ask for more time than their partition gives.
 
-    words: `default-resources`, as `name=value`.
+    settings: snakemake's, of resources.
     """
     from actstudy.cluster import offers, profile  # late, as above
 
-    resources = profile.pairs(words)
-    time = profile.whole("runtime", resources.get("runtime", ""))
-    if why := offers.too_long(resources.get("slurm_partition", ""), time):
-        raise WorkflowError(f"default-resources: runtime: {why}")
+    defaults = profile.pairs(getattr(settings.default_resources, "args", []))
+    of_rules = {}
+    for rule, own in settings._parsed_overwrite_resources.items():
+        of_rules[rule] = profile.pairs(own.args)
+    for why in offers.too_long_times(defaults, of_rules):
+        raise WorkflowError(why)
 
 
 def is_plain(job: Any) -> bool:

@@ -222,7 +222,8 @@ def prepare(folder: Path, text: str, calmly: bool = True) -> tuple[Clone, Path]:
     environment = clone.environment()
     environment["PYTHONPATH"] += f":{os.environ.get('PYTHONPATH', '')}"
     command = [sys.executable, "-m", "snakemake", *words, "--resources", "gpu=0", "--quiet", "all"]
-    subprocess.run(command, cwd=clone.folder, env=environment, check=True)
+    quiet = {"stdout": subprocess.DEVNULL}
+    subprocess.run(command, cwd=clone.folder, env=environment, check=True, **quiet)
     (clone.folder / "results").rename(calm)
     (clone.folder / intervals.FILE).unlink()
     shutil.rmtree(clone.folder / ".snakemake")
