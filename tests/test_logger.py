@@ -120,15 +120,15 @@ def test_snakemakes_own_errors_and_warnings_are_whole_and_chatter_is_not(emit):
 def test_a_refusal_of_our_executor_is_one_line(emit):
     """Snakemake adds the lines of code that raised it."""
     words = "default-resources: runtime: got 500; allowed: up to 240 minutes"
-    place = f'  File "/a b/lib/snakemake_executor_plugin_actstudy/direct.py", line 46, in {{}}'
+    place = '  File "/a b/lib/snakemake_executor_plugin_actstudy/direct.py", line 46, in {}'
     fault = "\n".join(
         ["WorkflowError:", words, place.format("__post_init__"), place.format("check")]
     )
-    shown = emit(LogEvent.ERROR, fault, logging.ERROR, exception="WorkflowError")
-    assert shown == f"actstudy: {words}\n"
+    line = emit(LogEvent.ERROR, fault, logging.ERROR, exception="WorkflowError")
+    assert line == f"actstudy: {words}\n"
     other = f'WorkflowError:\n{words}\n  File "/a/Snakefile", line 3, in <module>'
-    shown = emit(LogEvent.ERROR, other, logging.ERROR, exception="WorkflowError")
-    assert shown == f"{other}\n"
+    whole = emit(LogEvent.ERROR, other, logging.ERROR, exception="WorkflowError")
+    assert whole == f"{other}\n"
 
 
 def test_an_error_that_no_failed_job_follows_is_shown_at_the_end(emit, capfd):
