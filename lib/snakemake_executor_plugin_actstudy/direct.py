@@ -44,6 +44,7 @@ class Executor(slurm.Executor):
                 "end of their time does not reach the tasks of an array"
             )
         check_times(self.workflow.resource_settings)
+        self.ended: set[Any] = set()  # numbers of jobs in Slurm
         self.workflow.executor_settings.pass_command_as_script = True
         results = Path(self.workflow.globals["RESULTS"])
         self.run_uuid = queue.job_name(results, self.run_uuid)
@@ -66,14 +67,23 @@ class Executor(slurm.Executor):
         return f"trap '' TERM; exec {python} -m actstudy.cluster.step <<'{END}'\n{content}\n{END}"
 
     async def check_active_jobs(self, active_jobs: Any) -> AsyncIterator[Any]:
-        """The jobs that have not ended; the plug-in would ask ever later, up to 3 minutes."""
+        """The jobs that have not ended; the plug-in would ask ever later, up to 3 minutes.
+
+        It forgets all jobs once Slurm has not answered several times in a row, and waits for ever.
+        """
+        answered: set[Any] = set()
         async for job_info in super().check_active_jobs(active_jobs):
+            answered.add(job_info.external_jobid)
             yield job_info
+        for job_info in active_jobs:
+            if job_info.external_jobid not in answered | self.ended:
+                yield job_info
         pause = min(self.next_seconds_between_status_checks, MAX_PAUSE)
         self.next_seconds_between_status_checks = pause
 
     def report_job_success(self, job_info: Any) -> None:
         """Remove the logs of tries that failed before, then as ever."""
+        self.ended.add(job_info.external_jobid)
         log = job_info.aux.get("slurm_logfile") if job_info.aux else None
         if log and not self.workflow.executor_settings.keep_successful_logs:
             for older in Path(log).parent.glob("*.log"):
@@ -82,6 +92,7 @@ class Executor(slurm.Executor):
 
     def report_job_error(self, job_info: Any, msg: str | None = None, **kwargs: Any) -> None:
         """Note jobs that had too little memory, then as ever."""
+        self.ended.add(job_info.external_jobid)
         files = [Path(log) for log in kwargs.get("aux_logs") or [] if log]
         if logs.is_out_of_memory(msg or "", files):
             from actstudy.cluster import needs  # late: each start of Snakemake imports this file
