@@ -85,9 +85,11 @@ if workflow.resource_settings.cores == available_cpu_count():  # `all`, quotas l
     workflow.register_resource("_cores", host.cores())
 
 # What training jobs ask a cluster for; nothing on one machine.
+OF_ALL_JOBS = getattr(workflow.resource_settings.default_resources, "args", [])
 NEEDS = needs.Needs(
-    needs.defaults(getattr(workflow.resource_settings.default_resources, "args", [])),
+    needs.defaults(OF_ALL_JOBS),
     JOBS.specs,
+    partition=profile.pairs(OF_ALL_JOBS).get("slurm_partition", ""),
 )
 RESULTS = STUDY.folder
 PYTHON = sys.executable

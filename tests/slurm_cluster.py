@@ -28,6 +28,7 @@ NODES = ("n1", "n2", "n3")
 GPUS = 2  # of n1 and of n2
 BEGIN = 20.0  # seconds that daemons may take
 TIME = "%Y-%m-%dT%H:%M:%S"  # as Slurm writes it
+LAUNCH_FAILED = "launch failed requeued held"
 SOON = 2  # seconds that a job waits which went back into the queue
 
 CONFIG = """ClusterName=one
@@ -154,11 +155,14 @@ class Cluster:
         """Let jobs start soon that went back into the queue, where Slurm has them wait two minutes.
 
         Not within the same second: a node refuses a credential that is not younger than the end
-        of the job's last one ("Job credential revoked"), and the job has then failed.
+        of the job's last one ("Job credential revoked"), and the job has then failed. A job that
+        starts on a node where its last step still ends is held, until somebody releases it.
         """
         soon = time.time() + 2 * SOON
         for job in self.ask("squeue", "-h", "-t", "PD", "-o", "%i|%r|%S").splitlines():
             number, reason, begin = job.split("|")
+            if reason == LAUNCH_FAILED:
+                self.ask("scontrol", "release", number)
             if reason not in ("BeginTime", "None") or begin == "N/A":
                 continue
             if time.mktime(time.strptime(begin, TIME)) > soon:

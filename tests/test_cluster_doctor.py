@@ -218,10 +218,28 @@ def test_a_time_that_the_partition_does_not_give_queues_no_job(sound):
     """Before the first job, by snakemake itself."""
     direct = pytest.importorskip("snakemake_executor_plugin_actstudy.direct")
     plant(sound, "sinfo", """case "$*" in *%P*) echo 'gpu*';; *) echo 4:00:00;; esac""")
-    direct.check_time(["runtime=240", "slurm_partition=gpu"])
-    direct.check_time(["mem_mb=5"])
+    direct.check_times(settings(["runtime=240", "slurm_partition=gpu"], {}))
+    direct.check_times(settings(["mem_mb=5"], {"train": ["mem_mb=7"]}))
     allowed = "allowed: up to 240 minutes, as the partition gpu gives"
-    with pytest.raises(Exception, match=f"got 600, .* {allowed}"):
-        direct.check_time(["runtime='10h'"])
+    with pytest.raises(Exception, match=f"default-resources: .* got 600, .* {allowed}"):
+        direct.check_times(settings(["runtime='10h'"], {}))
+    with pytest.raises(Exception, match=f"set-resources: train: .* got 600, .* {allowed}"):
+        direct.check_times(settings(["runtime=5"], {"train": ["runtime=10h"]}))
     plant(sound, "sinfo", "echo infinite")
-    direct.check_time(["runtime='10h'"])
+    direct.check_times(settings(["runtime='10h'"], {}))
+
+
+def test_the_time_of_a_rule_is_compared_with_its_own_partition(sound):
+    """Also if it has one of the two of its own alone."""
+    limits = """case "$*" in *-p\\ short*%l*) echo 30:00;; *%l*) echo 4:00:00;; """
+    plant(sound, "sinfo", f'{limits}*%R*) echo gpu;; *%G*) echo "gpu:a100:4";; esac')
+    write_profile({"set-resources": {"train": {"runtime": 300}}})
+    assert findings() == [("time", ANY_TIME.format("train", 300, 240, "gpu"))]
+    write_profile({"set-resources": ["tables:slurm_partition=short", "figures:mem_mb=1"]})
+    assert findings() == [("time", ANY_TIME.format("tables", 60, 30, "short"))]
+
+
+ANY_TIME = (
+    "profiles/slurm/config.yaml: set-resources: {}: runtime: got {}, with which a job waits for "
+    "ever; allowed: up to {} minutes, as the partition {} gives"
+)

@@ -1,11 +1,13 @@
 """What jobs on a cluster ask for, and which runs share one."""
 
 import dataclasses
+import os
 import re
 from collections import Counter
 
 import pytest
 import yaml
+from fake_slurm import plant
 from project import Project
 from runs import ROOT, quiet, run, tiny
 from snakemake_interface_common.exceptions import WorkflowError
@@ -57,6 +59,22 @@ def test_only_a_job_that_lacked_memory_asks_for_more(monkeypatch):
         needs.note_out_of_memory(files)
         assert memory([spec], 2) == memory([other, spec], 3) == n * 4000
         assert memory([other], 3) == 4000
+
+
+def test_no_job_asks_for_more_memory_than_a_node_has(tmp_path, monkeypatch):
+    """Which sbatch would refuse; nor for less than before, nor bounded if nothing is known."""
+    monkeypatch.setattr(needs, "OUT_OF_MEMORY", Counter())
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    plant(tmp_path, "sinfo", '[ "$3 $4" = "-p gpu" ] && printf "8000\\n10000+\\n"')
+    spec = tiny()
+
+    def memory(mem_mb, partition):
+        asking = needs.Needs({"mem_mb": mem_mb}, {}, partition=partition)
+        return asking.resources(lambda members: members)["mem_mb"]([spec], 1)
+
+    needs.note_out_of_memory([f"results/runs/mlp/{run_id(spec)}/manifest.json"])
+    assert [memory(mb, "gpu") for mb in (4000, 6000, 12000)] == [8000, 10000, 12000]
+    assert memory(6000, "other") == 12000
 
 
 @pytest.mark.parametrize(

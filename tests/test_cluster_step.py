@@ -1,8 +1,10 @@
 """A Slurm job from the executor to its command, and in the queue; Slurm's programs are faked."""
 
 import asyncio
+import contextlib
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -174,7 +176,8 @@ def test_what_ends_is_noted(monkeypatch, tmp_path):
     logs = [tmp_path / f"{number}.log" for number in (7, 8)]
     for log in logs:
         log.write_text("slurmstepd: error: Detected 1 oom-kill event(s)")
-    info = SimpleNamespace(job=job(), aux={"slurm_logfile": logs[1]})
+    executor.ended = set()
+    info = SimpleNamespace(job=job(), aux={"slurm_logfile": logs[1]}, external_jobid="8")
     executor.report_job_error(info, msg="FAILED", aux_logs=[str(logs[0]), None])
     assert needs.OUT_OF_MEMORY == {"a": 1, "b": 1}
     executor.report_job_success(info)
@@ -182,23 +185,61 @@ def test_what_ends_is_noted(monkeypatch, tmp_path):
     assert len(ended) == 2
 
 
+def still_running(executor, jobs):
+    """The jobs of which the executor says that they have not ended."""
+
+    async def listed():
+        return [info async for info in executor.check_active_jobs(jobs)]
+
+    return asyncio.run(listed())
+
+
+def submitted(*numbers: str) -> list[SimpleNamespace]:
+    return [SimpleNamespace(external_jobid=number, aux={}, job=job()) for number in numbers]
+
+
 def test_ended_jobs_are_noticed_within_half_a_minute(monkeypatch):
     """However long none has ended."""
 
     async def all_run(self, jobs):
-        for one_job in jobs:
-            yield one_job
+        for info in jobs:
+            yield info
         self.next_seconds_between_status_checks += 100
 
     monkeypatch.setattr(direct.slurm.Executor, "check_active_jobs", all_run)
     executor = direct.Executor.__new__(direct.Executor)
+    executor.ended = set()
     executor._next_seconds_between_status_checks = 5
-
-    async def still_running():
-        return [info async for info in executor.check_active_jobs(["a", "b"])]
-
-    assert asyncio.run(still_running()) == ["a", "b"]
+    jobs = submitted("7", "8")
+    assert still_running(executor, jobs) == jobs
     assert executor.next_seconds_between_status_checks == direct.MAX_PAUSE
+
+
+def test_no_job_is_forgotten_of_which_slurm_says_nothing(sound, monkeypatch):
+    """If `squeue` fails as often as the plug-in asks; an ended job is not waited for."""
+    monkeypatch.setattr(direct.slurm.Executor, "report_job_success", lambda *_: None)
+    settings = SimpleNamespace(
+        status_attempts=2, status_command="squeue", init_seconds_before_status_checks=1
+    )
+    settings.keep_successful_logs = True
+    executor = direct.Executor.__new__(direct.Executor)
+    executor.ended = set()
+    executor.run_uuid = "results_1"
+    executor.logger = logging.getLogger("slurm")
+    executor.workflow = SimpleNamespace(executor_settings=settings)
+    executor.status_rate_limiter = contextlib.AsyncExitStack()
+    executor._next_seconds_between_status_checks = 1
+    executor._status_query_failures = executor._status_query_calls = 0
+    executor._status_query_total_seconds = 0.0
+    executor._status_query_max_seconds = 0.0
+    executor._status_query_min_seconds = None
+    executor._status_query_cycle_rows = []
+    jobs = submitted("7", "8")
+    plant(sound, "scontrol", "echo 'MinJobAge = 300 sec'")
+    plant(sound, "squeue", "exit 1")
+    assert still_running(executor, jobs) == jobs
+    plant(sound, "squeue", "printf '7|COMPLETED\\n8|RUNNING\\n'")
+    assert still_running(executor, jobs) == jobs[1:]
 
 
 def test_no_account_is_guessed(monkeypatch):
@@ -217,15 +258,17 @@ def test_status_lists_the_jobs_of_this_study_alone(sound, monkeypatch):
         f"8|results-smoke_1-2|PENDING|Resources|0:00||rule_series_ab|{folder}",
         f"9|results-smoke2_1-2|RUNNING|None|0:12|n1|rule_train|{folder}",
         "10|results-smoke_1-2|RUNNING|None|0:12|n1|rule_train|/elsewhere",
+        f"11|results-smoke_1-2|PENDING|{queue.NOT_LAUNCHED}|0:00||rule_a|{folder}",
     ]
     plant(sound, "squeue", "printf '%s\\n' " + " ".join(f"'{line}'" for line in lines))
     results = Path("results/smoke")
     assert list(queue.describe(results)) == []
     (results / "slurm_logs").mkdir(parents=True)
     assert list(queue.describe(results)) == [
-        "Slurm: 1 running, 1 pending",
+        "Slurm: 2 pending, 1 running",
         "  job 7        running    0:12 on n1  train_wildcards_mlp_a",
         "  job 8        pending    (Resources)  series_ab",
+        f"  job 11       pending    ({queue.NOT_LAUNCHED}; to fix: scontrol release 11)  a",
     ]
     plant(sound, "squeue", "exit 1")
     assert list(queue.describe(results)) == [

@@ -117,6 +117,20 @@ def test_snakemakes_own_errors_and_warnings_are_whole_and_chatter_is_not(emit):
     assert emit(LogEvent.ERROR, last, logging.ERROR, exception="WorkflowError") == ""
 
 
+def test_a_refusal_of_our_executor_is_one_line(emit):
+    """Snakemake adds the lines of code that raised it."""
+    words = "default-resources: runtime: got 500; allowed: up to 240 minutes"
+    place = '  File "/a b/lib/snakemake_executor_plugin_actstudy/direct.py", line 46, in {}'
+    fault = "\n".join(
+        ["WorkflowError:", words, place.format("__post_init__"), place.format("check")]
+    )
+    line = emit(LogEvent.ERROR, fault, logging.ERROR, exception="WorkflowError")
+    assert line == f"actstudy: {words}\n"
+    other = f'WorkflowError:\n{words}\n  File "/a/Snakefile", line 3, in <module>'
+    whole = emit(LogEvent.ERROR, other, logging.ERROR, exception="WorkflowError")
+    assert whole == f"{other}\n"
+
+
 def test_an_error_that_no_failed_job_follows_is_shown_at_the_end(emit, capfd):
     fault = "RuleException:\nNameError in file x, line 1:\nname 'y' is not defined"
     assert emit(LogEvent.ERROR, fault, exception="RuleException") == ""
@@ -296,6 +310,11 @@ def test_a_locked_folder_is_one_line(emit, monkeypatch, tmp_path):
     assert line.startswith(f"actstudy: {tmp_path}: locked by a snakemake that was killed")
     unlock = "snakemake --unlock --profile profiles/slurm --configfile config/a.yaml"
     assert line.endswith(f"{unlock}, then the same command")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    monkeypatch.setattr(processes, "process_ids", lambda _: [ended.pid])  # it was there just now
+    (again,) = emit(LogEvent.ERROR, "Error: Directory\ncannot be locked", **lock).splitlines()
+    assert again == line
     monkeypatch.setattr(processes, "process_ids", lambda _: [os.getpid(), os.getppid()])
     (line,) = emit(LogEvent.ERROR, "Error: Directory\ncannot be locked", **lock).splitlines()
     assert f"a snakemake runs here already (pid {os.getppid()}, since " in line

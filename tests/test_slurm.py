@@ -135,6 +135,7 @@ def test_a_job_is_not_hurried_into_the_second_in_which_it_went_back(tmp_path, mo
     now = time.time()
     begins = [time.strftime(slurm_cluster.TIME, time.localtime(now + s)) for s in (121, 2)]
     queue = [f"7|BeginTime|{begins[0]}", f"8|BeginTime|{begins[1]}", f"9|Resources|{begins[0]}"]
+    queue.append(f"11|{slurm_cluster.LAUNCH_FAILED}|N/A")
     calls = []
 
     def ask(_cluster, *command: str) -> str:
@@ -143,7 +144,8 @@ def test_a_job_is_not_hurried_into_the_second_in_which_it_went_back(tmp_path, mo
 
     monkeypatch.setattr(slurm_cluster.Cluster, "ask", ask)
     slurm_cluster.Cluster(tmp_path).hurry()
-    assert calls[1:] == [("scontrol", "update", "JobId=7", "StartTime=now+2")]
+    update = ("scontrol", "update", "JobId=7", "StartTime=now+2")
+    assert calls[1:] == [update, ("scontrol", "release", "11")]
 
 
 @pytest.mark.skipif(not importlib.util.find_spec(PLUGIN), reason=f"no {PLUGIN}: extra `cluster`")

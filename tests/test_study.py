@@ -1,7 +1,6 @@
 """Specs, ids, streams and study files."""
 
 import dataclasses
-import itertools
 import json
 import math
 
@@ -123,13 +122,16 @@ def test_expansion_crosses_axes_and_seeds(tmp_path):
     assert {run.group for run in made.runs()} == {"depth=2", "depth=4"}
 
 
-@pytest.mark.parametrize("value", [1.0, True])
-def test_values_that_are_equal_but_written_otherwise_are_of_two_cells(value):
-    runs = []
-    for lr, seed in itertools.product((1, value), (0, 1)):
-        planned = spec.RunSpec(task="mlp", dataset="digits", activation="relu", seed=seed, lr=lr)
-        runs.append(grid.PlannedRun(planned, "relu", "relu", {}))
-    assert [of_cell for _, of_cell in grid.cells(runs)] == [runs[:2], runs[2:]]
+@pytest.mark.parametrize("changes", [{}, {"lr": 1}, {"lr": 1.0}, {"init_args": {"seed": 2}}])
+def test_a_cell_at_seeds_has_the_runs_and_ids_of_these_seeds(changes):
+    """Also if the id of the cell was asked for before."""
+    cell = spec.RunSpec(task="mlp", dataset="digits", activation="relu", seed=7, **changes)
+    spec.run_id(cell)
+    for seed, run in zip((0, 1, 7), grid.at_seeds(cell, (0, 1, 7)), strict=True):
+        alone = dataclasses.replace(cell, seed=seed)
+        assert run == alone
+        assert spec.run_id(run) == spec.run_id(alone)
+        assert spec.canonical(run) == spec.canonical(alone)
 
 
 def test_layers_from_weak_to_strong(tmp_path):

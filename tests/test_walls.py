@@ -56,6 +56,7 @@ INNER_ORDER = {
         "export.spreadsheet",
         "questions",
         "run_tables",
+        "other_data",
         "collect",
         "long_tables",
         "tables",

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ class Executor(slurm.Executor):
                 "actstudy-array-jobs: got some rules; allowed: leave it out: the signal before the "
                 "end of their time does not reach the tasks of an array"
             )
-        check_time(getattr(self.workflow.resource_settings.default_resources, "args", []))
+        check_times(self.workflow.resource_settings)
+        self.ended: set[Any] = set()  # numbers of jobs in Slurm
         self.workflow.executor_settings.pass_command_as_script = True
         results = Path(self.workflow.globals["RESULTS"])
         self.run_uuid = queue.job_name(results, self.run_uuid)
@@ -66,14 +67,23 @@ class Executor(slurm.Executor):
         return f"trap '' TERM; exec {python} -m actstudy.cluster.step <<'{END}'\n{content}\n{END}"
 
     async def check_active_jobs(self, active_jobs: Any) -> AsyncIterator[Any]:
-        """The jobs that have not ended; the plug-in would ask ever later, up to 3 minutes."""
+        """The jobs that have not ended; the plug-in would ask ever later, up to 3 minutes.
+
+        It forgets all jobs once Slurm has not answered several times in a row, and waits for ever.
+        """
+        answered: set[Any] = set()
         async for job_info in super().check_active_jobs(active_jobs):
+            answered.add(job_info.external_jobid)
             yield job_info
+        for job_info in active_jobs:
+            if job_info.external_jobid not in answered | self.ended:
+                yield job_info
         pause = min(self.next_seconds_between_status_checks, MAX_PAUSE)
         self.next_seconds_between_status_checks = pause
 
     def report_job_success(self, job_info: Any) -> None:
         """Remove the logs of tries that failed before, then as ever."""
+        self.ended.add(job_info.external_jobid)
         log = job_info.aux.get("slurm_logfile") if job_info.aux else None
         if log and not self.workflow.executor_settings.keep_successful_logs:
             for older in Path(log).parent.glob("*.log"):
@@ -82,6 +92,7 @@ class Executor(slurm.Executor):
 
     def report_job_error(self, job_info: Any, msg: str | None = None, **kwargs: Any) -> None:
         """Note jobs that had too little memory, then as ever."""
+        self.ended.add(job_info.external_jobid)
         files = [Path(log) for log in kwargs.get("aux_logs") or [] if log]
         if logs.is_out_of_memory(msg or "", files):
             from actstudy.cluster import needs  # late: each start of Snakemake imports this file
@@ -90,17 +101,19 @@ class Executor(slurm.Executor):
         super().report_job_error(job_info, msg, **kwargs)
 
 
-def check_time(words: Iterable[str]) -> None:
-    """WorkflowError if the time that all jobs ask for is more than their partition gives.
+def check_times(settings: Any) -> None:
+    """WorkflowError if jobs ask for more time than their partition gives.
 
-    words: `default-resources`, as `name=value`.
+    settings: snakemake's, of resources.
     """
     from actstudy.cluster import offers, profile  # late, as above
 
-    resources = profile.pairs(words)
-    time = profile.whole("runtime", resources.get("runtime", ""))
-    if why := offers.too_long(resources.get("slurm_partition", ""), time):
-        raise WorkflowError(f"default-resources: runtime: {why}")
+    defaults = profile.pairs(getattr(settings.default_resources, "args", []))
+    of_rules = {}
+    for rule, own in settings._parsed_overwrite_resources.items():
+        of_rules[rule] = profile.pairs(own.args)
+    for why in offers.too_long_times(defaults, of_rules):
+        raise WorkflowError(why)
 
 
 def is_plain(job: Any) -> bool:

@@ -37,6 +37,8 @@ REDUNDANT = (  # said of failed jobs, each of which has its line
 )
 
 
+OWN_EXECUTOR = "snakemake_executor_plugin_actstudy"
+REFUSAL = rf'^WorkflowError:\n(.+)(\n  File ".*{OWN_EXECUTOR}.*)+$'  # with lines of code
 SUBMISSION = "\n    sbatch call:"  # before the whole batch script
 BEGUN = {  # rule -> what is said when a job of it begins
     "prepare": "preparing the data {data}",
@@ -128,7 +130,7 @@ class LogHandler(LogHandlerBase):
         message = record.getMessage()
         if message in REDUNDANT or message.startswith(NO_BACKUP):
             return ""
-        return self.format(record)
+        return re.sub(REFUSAL, r"actstudy: \1", self.format(record))
 
     def write(self, text: str) -> None:
         if text:

@@ -1,5 +1,6 @@
 """Commands that go on with a study, and what is said if its folder is locked."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -56,13 +57,14 @@ def locked(words: Sequence[str]) -> str:
     from actstudy.commands import processes
 
     others = [pid for pid in processes.process_ids(processes.is_snakemake) if pid != os.getpid()]
-    if others:
-        began = datetime.fromtimestamp(psutil.Process(others[0]).create_time())
-        return (
-            f"actstudy: {Path.cwd()}: a snakemake runs here already (pid {others[0]}, since "
-            f"{began:%H:%M:%S}); to fix: wait until it ends, or stop it (kill {others[0]}), "
-            "then the same command"
-        )
+    for pid in others:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            began = datetime.fromtimestamp(psutil.Process(pid).create_time())
+            return (
+                f"actstudy: {Path.cwd()}: a snakemake runs here already (pid {pid}, since "
+                f"{began:%H:%M:%S}); to fix: wait until it ends, or stop it (kill {pid}), "
+                "then the same command"
+            )
     return (
         f"actstudy: {Path.cwd()}: locked by a snakemake that was killed, or that runs on another "
         f"node; to fix, if none runs and `squeue --me` is empty: {command(words, ['--unlock'])}, "

@@ -25,6 +25,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import slurm_cluster
 
+from . import intervals
 from .clone import ROOT, Clone
 from .watch import Completed, changed, unreadable
 
@@ -61,9 +62,13 @@ class Storm:
         self.slurm = slurm
         self.rng = rng
         self.driver: subprocess.Popen[bytes] | None = None
+        self.last = ""
         self.done: Counter[str] = Counter()
+        self.lost: dict[str, str] = {}  # of a run: the fault after which that was seen first
+        self.at_once: dict[str, str] = {}  # of two trainers of a run
         self.starts = 0
         self.results = clone.folder / "results"
+        self.completed = Completed(self.results)
         self.faults: dict[str, Callable[[], bool]] = {
             "scancel": lambda: self.on_job("scancel"),
             "scontrol requeue": lambda: self.on_job("scontrol", "requeue"),
@@ -172,12 +177,13 @@ class Storm:
         """One study to its end, with faults as long as some are left and there is time."""
         self.start()
         assert self.driver
-        last = ""
+        self.completed = Completed(self.results)
         while True:
             end = time.monotonic() + self.rng.uniform(*SPAN)
             while time.monotonic() < end and self.driver.poll() is None:
                 time.sleep(0.5)
                 self.slurm.hurry()
+            self.look()
             if self.driver.poll() == 0:
                 return
             if self.driver.poll() is not None:
@@ -185,10 +191,18 @@ class Storm:
                 self.start()
             elif self.done.total() < faults and time.monotonic() < until:
                 rare = min(self.faults, key=lambda name: (self.done[name], self.rng.random()))
-                last = rare if rare != last else self.rng.choice(list(self.faults))
-                if self.faults[last]():
-                    self.done[last] += 1
-                    print(f"{time.strftime('%X')} {last}", file=sys.stderr, flush=True)
+                self.last = rare if rare != self.last else self.rng.choice(list(self.faults))
+                if self.faults[self.last]():
+                    self.done[self.last] += 1
+                    print(f"{time.strftime('%X')} {self.last}", file=sys.stderr, flush=True)
+
+    def look(self) -> None:
+        """Note what was lost or trained twice at once since the last fault, and what is done."""
+        for fault in self.completed.lost():
+            self.lost.setdefault(fault, self.last)
+        for pair in intervals.count(self.clone).at_once:
+            self.at_once.setdefault(pair, self.last)
+        self.completed.look()
 
 
 def prepare(folder: Path, text: str, calmly: bool = True) -> tuple[Clone, Path]:
@@ -197,6 +211,7 @@ def prepare(folder: Path, text: str, calmly: bool = True) -> tuple[Clone, Path]:
     calmly: whether to train it; else the second folder is not there.
     """
     clone = Clone(folder / "clone", {STUDY: text})
+    intervals.note_in(clone)
     file = clone.folder / "profiles/slurm/config.yaml"
     profile = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump({**profile, **PROFILE, "default-resources": DEFAULTS}))
@@ -207,8 +222,10 @@ def prepare(folder: Path, text: str, calmly: bool = True) -> tuple[Clone, Path]:
     environment = clone.environment()
     environment["PYTHONPATH"] += f":{os.environ.get('PYTHONPATH', '')}"
     command = [sys.executable, "-m", "snakemake", *words, "--resources", "gpu=0", "--quiet", "all"]
-    subprocess.run(command, cwd=clone.folder, env=environment, check=True)
+    quiet = {"stdout": subprocess.DEVNULL}
+    subprocess.run(command, cwd=clone.folder, env=environment, check=True, **quiet)
     (clone.folder / "results").rename(calm)
+    (clone.folder / intervals.FILE).unlink()
     shutil.rmtree(clone.folder / ".snakemake")
     return clone, calm
 
@@ -249,21 +266,36 @@ def main() -> int:
             storm = Storm(clone, slurm, random.Random(arguments.seed))
             studies = 0
             while storm.done.total() < arguments.faults and time.monotonic() < until:
-                completed = Completed(storm.results)
                 storm.run(arguments.faults, until)
-                completed.look()
                 differing = changed(calm, storm.results, STUDY) + unreadable(storm.results)
-                wrong += differing + completed.lost()
+                wrong += differing
                 studies += 1
                 print(f"study {studies}: {len(differing)} wrong", file=sys.stderr, flush=True)
                 for old in ("runs", STUDY, "references"):
                     shutil.rmtree(storm.results / old, ignore_errors=True)
-    print("| fault | times |\n|---|---|")
-    for fault, times in sorted(storm.done.items()):
-        print(f"| {fault} | {times} |")
+            trained = intervals.count(clone)
+    print(table(storm))
     print(f"\n{storm.done.total()} faults in {studies} studies, {storm.starts} starts")
-    print(f"wrong: {len(wrong)}" + "".join(f"\n  {line}" for line in wrong[:20]))
-    return int(bool(wrong))
+    print(
+        f"{trained.trainings} trainings of {trained.runs} runs by {trained.processes} processes, "
+        f"{trained.waits} waits for a lock"
+    )
+    faults = {"wrong": wrong, "lost": [*storm.lost], "trained twice at once": trained.at_once}
+    for what, entries in faults.items():
+        print(f"{what}: {len(entries)}" + "".join(f"\n  {line}" for line in entries[:20]))
+    return int(any(faults.values()))
+
+
+def table(storm: Storm) -> str:
+    """A row per fault: how often, and what came of it before the next one."""
+    lost = Counter(storm.lost.values())
+    at_once = Counter(storm.at_once.values())
+    head = ["| fault | times | runs lost | trained twice at once |", "|---|---|---|---|"]
+    rows = [
+        f"| {fault} | {times} | {lost[fault]} | {at_once[fault]} |"
+        for fault, times in sorted(storm.done.items())
+    ]
+    return "\n".join([*head, *rows])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import yaml
 
 from .clone import SAVES, Clone
 from .cluster import Storm, prepare, random, slurm_cluster
-from .watch import Completed, changed
+from .watch import changed
 
 LONG = """
 seeds: 1
@@ -56,11 +56,9 @@ def finish(storm: Storm) -> None:
 
 def long_run(storm: Storm, calm: Path, study: str) -> list[str]:
     """A row on a run whose jobs are interrupted each minute; the second entry: what is wrong."""
-    completed = Completed(storm.results)
     began = time.monotonic()
     finish(storm)
-    completed.look()
-    wrong = [*changed(calm, storm.results, study), *completed.lost()]
+    wrong = [*changed(calm, storm.results, study), *storm.lost, *storm.at_once]
     (row,) = storm.results.glob("runs/mlp/*/runs.parquet")
     facts = pq.read_table(row).to_pylist()[0]
     restarts = re.findall(r"Restarts=(\d+)", storm.slurm.ask("scontrol", "show", "job"))

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from actstudy.analysis.other_data import ORIGIN, on_other_data
 from actstudy.analysis.run_tables import Run, RunTables, alike, by_run, without
 from actstudy.contract.schema import CELL, OTHER_DATA
 
 LABELS = ["run_id", *CELL, "seed"]
-DATA = ["task", "dataset", "vocabulary", "context"]  # the columns that name prepared data
-ORIGIN = [*DATA, "run_id", "ended", "data_sha256"]
 
 
 def collect(
@@ -24,7 +23,7 @@ def collect(
 
     planned: rows with LABELS; a run may be in two groups. A run without tables is `missing`, one
     whose checksums do not verify `damaged`, one that was trained on other data than the newest one
-    (`on_other_data`) `other data`; of these the rows of `runs` alone remain, without results.
+    (`other_data`) `other data`; of these the rows of `runs` alone remain, without results.
     `predictions` have a row per run (`prediction_row`).
     """
     source = RunTables(runs_root) if isinstance(runs_root, Path) else runs_root
@@ -53,7 +52,8 @@ def runs_of(plan: pd.DataFrame) -> list[Run]:
 def not_read(runs: Sequence[pa.Table], damaged: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Run -> status and reason of those whose tables are left out; runs: tables of that name."""
     unread = {run_id: ("damaged", reason) for run_id, reason in damaged.items()}
-    for run_id, reason in on_other_data(rows_of(runs)).items():
+    origins = rows_of(runs)[ORIGIN].to_dict("records")
+    for run_id, reason in on_other_data(origins).items():
         unread[run_id] = (OTHER_DATA, reason)
     return unread
 
@@ -97,25 +97,6 @@ def objects(table: pa.Table) -> pd.DataFrame:
             values = [np.nan if value is None else value for value in column.to_pylist()]
             frame[name] = pd.Series(values, dtype=object)
     return frame
-
-
-def on_other_data(runs: pd.DataFrame) -> dict[str, str]:
-    """Run -> why it is left out, of runs on other data than the run that ended last.
-
-    Runs of one task and one data set are compared; those of which no data are recorded stay. So
-    runs that are trained again, on the data that there are now, agree in the end. runs: with the
-    columns ORIGIN.
-    """
-    reasons: dict[str, str] = {}
-    runs = runs.dropna(subset=["data_sha256"]).sort_values(["ended", "run_id"])
-    for _, comparable in runs.groupby(DATA, dropna=False):
-        newest = comparable["data_sha256"].iloc[-1]
-        others = comparable[comparable["data_sha256"] != newest]
-        for run_id, other in zip(others["run_id"], others["data_sha256"], strict=True):
-            reasons[run_id] = (
-                f"trained on other data (sha {other[:12]}) than the newest run (sha {newest[:12]})"
-            )
-    return reasons
 
 
 def label_runs(

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scipy import special
-
 from actstudy.contract import frameworks, host, locks, parity, store
 from actstudy.contract.schema import BUCKETS, FAILED
 from actstudy.contract.spec import RunSpec, run_id
@@ -89,6 +87,8 @@ def error_of(n_todo: int, done: Sequence[float]) -> float | None:
         return 0.0
     if len(done) < MIN_TIMED:
         return None
+    from scipy import special  # late: a sixth of a second, for what is left alone
+
     t = float(special.stdtrit(len(done) - 1, 0.975))
     return t * statistics.stdev(done) * math.sqrt(n_todo + n_todo**2 / len(done))
 

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from actstudy.analysis import forecast
-from actstudy.analysis.collect import ORIGIN, on_other_data
 from actstudy.analysis.forecast import FAILED_STATES, folders_of
 from actstudy.analysis.markdown import cell_name
+from actstudy.analysis.other_data import on_other_data
 from actstudy.analysis.remembered import Rows
 from actstudy.cluster import logs, queue
 from actstudy.contract import code, host, invocation, locks, own_import, store
@@ -137,7 +135,7 @@ def describe_data(
     except store.Damaged as fault:
         lines.append(str(fault))
     ended = [rows.of(folder) for run, folder in folders.items() if states[run] in ENDED]
-    for run_id, reason in on_other_data(pd.DataFrame(ended, columns=ORIGIN)).items():
+    for run_id, reason in on_other_data(ended).items():
         remedy = f"{invocation.program()} retry {folders[run_id]}"
         lines.append(f"{OTHER_DATA}: {folders[run_id]}: {reason}  (to fix: {remedy})")
     return lines

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actstudy.cluster import offers
 from actstudy.contract import store
 from actstudy.contract.schema import BUCKETS
 from actstudy.contract.spec import RunSpec, run_id
@@ -36,12 +37,14 @@ class Needs:
     """Makes the resources of training jobs.
 
     defaults: those of the profile, by name; specs: by run id, of the study, whose completed runs
-    say what others take that differ from them in the fields of `packs.STACKED` alone.
+    say what others take that differ from them in the fields of `packs.STACKED` alone; partition: of
+    all jobs, empty: Slurm's default one.
     """
 
     defaults: Mapping[str, Any]
     specs: Mapping[str, RunSpec]
     root: Path = store.RUNS
+    partition: str = ""
     _peaks: dict[str, Peak | None] = field(default_factory=dict, init=False)  # by `packs.shared`
 
     def resources(self, members: Callable[[Any], Sequence[RunSpec]]) -> dict[str, Any]:
@@ -69,14 +72,23 @@ class Needs:
     def _megabytes(self, members: Sequence[RunSpec], _attempt: int) -> int:
         """The profile's memory for the first runs, then more than they took.
 
-        Once more of it after each job of these runs that had too little, and after no other fault.
+        Once more of it after each job of these runs that had too little, and after no other fault,
+        up to what the largest node has: for more no job may ask.
         """
         took = self.took(members[0])
         needed = float(self.defaults["mem_mb"])
         if took is not None and took.megabytes is not None:
             needed = OWN_MB + MORE_MEMORY * took.megabytes
         n_killed = max(OUT_OF_MEMORY[run_id(member)] for member in members)
-        return math.ceil(needed * (1 + n_killed))
+        more = needed * (1 + n_killed)
+        if n_killed and self._largest_node:
+            more = max(needed, min(more, self._largest_node))
+        return math.ceil(more)
+
+    @functools.cached_property
+    def _largest_node(self) -> int | None:
+        """The MB of the largest node that the jobs may get; None if that is not known."""
+        return offers.largest_memory(self.partition)
 
     def took(self, spec: RunSpec) -> Peak | None:
         """What the newest completed runs like this one took at most; None if there are none."""

@@ -2,11 +2,11 @@
 
 import getpass
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from actstudy.cluster import slurm
-from actstudy.cluster.profile import Profile
+from actstudy.cluster.profile import Profile, whole
 from actstudy.contract import errors
 
 DAY = 24 * 60  # minutes
@@ -61,9 +61,25 @@ def partition(profile: Profile) -> Iterator[Finding]:
         allowed = f"allowed: {', '.join(have)}" if have else "no partition has any"
         got = profile.partition or "Slurm's default partition"
         yield Finding("partition", f"{where}: got {got!r}, which has no GPU; {allowed}")
-    time = profile.resources.get("runtime", "")
-    if why := too_long(profile.partition, int(time) if time.isdecimal() else 0):
-        yield Finding("time", f"{profile.file}: default-resources: runtime: {why}")
+    for why in too_long_times(profile.resources, profile.of_rules):
+        yield Finding("time", f"{profile.file}: {why}")
+
+
+def too_long_times(
+    defaults: Mapping[str, str], of_rules: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
+    """A sentence per setting with which jobs wait for ever, as their partition gives less time.
+
+    defaults: resources of all jobs; of_rules: rule -> those that it has of its own.
+    """
+    settings = {"default-resources": defaults}
+    for rule, own in of_rules.items():
+        if own.keys() & {"runtime", "slurm_partition"}:
+            settings[f"set-resources: {rule}"] = {**defaults, **own}
+    for where, resources in settings.items():
+        time = whole("runtime", resources.get("runtime", ""))
+        if why := too_long(resources.get("slurm_partition", ""), time):
+            yield f"{where}: runtime: {why}"
 
 
 def too_long(partition_name: str, time: int) -> str:
@@ -79,6 +95,13 @@ def too_long(partition_name: str, time: int) -> str:
         f"got {time}, with which a job waits for ever; allowed: up to {limit} minutes, as the "
         f"partition {name} gives"
     )
+
+
+def largest_memory(partition_name: str) -> int | None:
+    """The MB of the node of a partition that has most; None if that is not known."""
+    words = ["-p", partition_name] if partition_name else []
+    sizes = re.findall(r"^(\d+)", slurm.ask("sinfo", "-h", "-N", *words, "-o", "%m") or "", re.M)
+    return max(map(int, sizes), default=None)
 
 
 def _default_partition() -> str:

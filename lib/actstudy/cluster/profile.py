@@ -47,6 +47,15 @@ class Profile(NamedTuple):
         return self.resources.get("slurm_account", "")
 
     @property
+    def of_rules(self) -> dict[str, dict[str, str]]:
+        """Rule -> the resources that it has of its own."""
+        rules: dict[str, dict[str, str]] = {}
+        for word in _words(self.settings.get("set-resources")):
+            rule, _, own = word.partition(":")
+            rules.setdefault(rule, {}).update(pairs([own]))
+        return rules
+
+    @property
     def limits(self) -> list[str]:
         """What it says of resources of the whole study, as words `name=value`."""
         return _words(self.settings.get("resources"))

@@ -10,6 +10,7 @@ from actstudy.cluster import logs, slurm
 
 FORMAT = "%i|%j|%T|%r|%M|%N|%k|%Z"
 MAX_LISTED = 20
+NOT_LAUNCHED = "launch failed requeued held"  # its node had not ended its last try
 STARTED = ("RUNNING", "COMPLETING")
 
 
@@ -46,6 +47,14 @@ def jobs(results: Path) -> list[Job] | None:
     return listed
 
 
+def place(job: Job) -> str:
+    """Where a job runs, or why it waits."""
+    if job.state in STARTED:
+        return f"{job.time} on {job.node}"
+    remedy = f"; to fix: scontrol release {job.number}" if job.reason == NOT_LAUNCHED else ""
+    return f"({job.reason}{remedy})"
+
+
 def describe(results: Path) -> Iterator[str]:
     """Lines on a study's jobs in the queue, if it has ever had any there."""
     if not (results / logs.FOLDER).is_dir():
@@ -59,7 +68,6 @@ def describe(results: Path) -> Iterator[str]:
     yield f"Slurm: {counts or 'no job in the queue'}"
     ordered = sorted(listed, key=lambda job: job.state not in STARTED)
     for job in ordered[:MAX_LISTED]:
-        place = f"{job.time} on {job.node}" if job.state in STARTED else f"({job.reason})"
-        yield f"  job {job.number:<8} {job.state.lower():<10} {place}  {job.work}"
+        yield f"  job {job.number:<8} {job.state.lower():<10} {place(job)}  {job.work}"
     if len(ordered) > MAX_LISTED:
         yield f"  and {len(ordered) - MAX_LISTED} more"

@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         if getattr(arguments, "modules", None):
             own.look_in(existing_folder(arguments.modules, "--modules"))
         if not arguments.trains:
+            gc.freeze()  # imported code is no garbage
             gc.enable()  # __main__ has disabled it for the imports
         status = leaving.status_of(arguments)
         flush_output()

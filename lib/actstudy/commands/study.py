@@ -60,9 +60,7 @@ def add_status_flags(parser: Parser) -> None:
 
 def status(arguments: argparse.Namespace) -> int:
     """Print what is done, running and still to do; 1 if a run failed."""
-    from actstudy.analysis import live
     from actstudy.analysis.status import status as describe
-    from actstudy.analysis.watch import Watch
 
     if arguments.watch is not None and not arguments.watch >= 1:
         got = f"got {arguments.watch:g}; allowed: at least 1"
@@ -71,6 +69,9 @@ def status(arguments: argparse.Namespace) -> int:
     study = planned(arguments)
     _notify(study)
     if arguments.watch and sys.stdout.isatty():
+        from actstudy.analysis import live
+        from actstudy.analysis.watch import Watch
+
         live.show(Watch(study), arguments.watch)
     text, failed = describe(study)
     print(text, flush=True)

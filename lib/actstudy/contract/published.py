@@ -43,12 +43,15 @@ def row(run: Path) -> dict[str, Any] | None:
     if len(files) < len(FILES):
         return None
     published = files[MANIFEST].st_ctime_ns
-    if any(files[name].st_ctime_ns >= published for name in TABLES):
-        return None
-    stats = {name: (files[name].st_size, files[name].st_mtime_ns) for name in TABLES}
+    stats = {}
+    for name in TABLES:
+        entry = files[name]
+        if entry.st_ctime_ns >= published:
+            return None
+        stats[name] = [entry.st_size, entry.st_mtime_ns]
     try:
-        with open(f"{run}/{MANIFEST}", "rb") as file:  # noqa: PTH123 - a Path takes three times
-            return manifests.row(json.load(file), stats)
+        content = json.loads(_content(f"{run}/{MANIFEST}", files[MANIFEST].st_size))
+        return manifests.row(content, stats)
     except (OSError, TypeError, ValueError):
         return None
 
@@ -72,6 +75,15 @@ def signature(run: Path) -> str:
     if time.time_ns() - newest < SETTLED_NS:
         return ""
     return hashlib.blake2b(repr(stats).encode(), digest_size=12).hexdigest()
+
+
+def _content(path: str, size: int) -> str:
+    """The text of a file, in half the time that `open` takes; size: what is expected of it."""
+    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(opened, size + 1).decode()
+    finally:
+        os.close(opened)
 
 
 def _files(run: Path) -> dict[str, os.stat_result]:

@@ -227,11 +227,11 @@ def _with_tuples(value: Any) -> Any:
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
-def run_id(spec: RunSpec) -> str:
-    """`<activation>-s<seed>-<12 hex of the spec's SHA-256>`: a function of the spec alone."""
+def run_id(spec: RunSpec, text: str = "") -> str:
+    """`<activation>-s<seed>-<12 hex of its SHA-256>`; text: its `canonical` one, if it is known."""
     if "_id" not in vars(spec):  # planning asks for it many times
         name = own.short(spec.activation) if isinstance(spec.activation, str) else "hybrid"
-        digest = hashlib.sha256(canonical(spec).encode()).hexdigest()
+        digest = hashlib.sha256((text or canonical(spec)).encode()).hexdigest()
         vars(spec)["_id"] = f"{name}-s{spec.seed}-{digest[:12]}"
     return str(vars(spec)["_id"])
 

@@ -22,7 +22,7 @@ from actstudy.study import (
     warmup,
 )
 from actstudy.study.config import RunFields, name_error, set_fields
-from actstudy.study.grid import PlannedRun, cells
+from actstudy.study.grid import PlannedRun, of_cells
 from actstudy.study.looks import TUNING_SEEDS
 from actstudy.study.validation import validate
 
@@ -143,8 +143,8 @@ def check_runs(
     compare: the compared axis, which must be one of `axes`; rates: those that val chooses from.
     """
     _check_grid(planned, compare, list(axes), where)
-    for first, _ in cells(planned):
-        check_spec(first.spec, where)
+    for run in of_cells(planned):
+        check_spec(run.spec, where)
     if rates:
         _check_rates(planned, where)
 

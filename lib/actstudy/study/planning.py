@@ -241,7 +241,7 @@ def run_spec(
         names = ", ".join(registry.activation_names())
         raise StudyError(f"{source}: activation: missing; allowed: {names}")
     data_checks.check_is_named(base, {}, source)
-    (run,) = expand(base, {}, [seed], "activation", {}, layered(*stronger))
+    (run,) = expand(base, {}, seed, "activation", {}, layered(*stronger))
     spec = checks.canonical_spec(run.spec)
     if not sets_warmup(stronger):
         spec = short_warmup(spec, steps_per_epoch)

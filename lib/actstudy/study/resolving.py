@@ -10,7 +10,7 @@ from actstudy.contract import own, registry
 from actstudy.contract.errors import StudyError
 from actstudy.contract.layers import layered
 from actstudy.contract.plan import RECIPE, RECIPE_AXES, TRIALS, TaskPlan
-from actstudy.contract.spec import RunSpec, data_name, names_in
+from actstudy.contract.spec import data_name, names_in
 from actstudy.study import checks, data_checks, inspection, looks, own_fields
 from actstudy.study.config import (
     RunFields,
@@ -18,7 +18,7 @@ from actstudy.study.config import (
     TaskBlock,
     set_fields,
 )
-from actstudy.study.grid import PlannedRun, cells, expand
+from actstudy.study.grid import PlannedRun, at_seeds, expand, of_cells
 from actstudy.study.seeding import Seeding, check_size
 from actstudy.study.validation import validate
 from actstudy.study.warmup import (
@@ -79,7 +79,8 @@ def resolve(content: StudyFile, file: str, overrides: Mapping[str, Any]) -> dict
     entries = itertools.chain(*(draft.set_by_entries() for draft in drafts))
     names = own_fields.labels(entries)
     planned = [_planned(draft, content.compare, names) for draft in drafts]
-    inspection.inspect([run.spec for run in itertools.chain(*planned)], file)
+    firsts = itertools.chain(*map(of_cells, planned))
+    inspection.inspect([run.spec for run in firsts], file)
     resolved = {}
     for draft, runs in zip(drafts, planned, strict=True):
         resolved[own.short(draft.task)] = _resolved(draft, runs, content, names)
@@ -124,13 +125,11 @@ def _planned(draft: _Draft, compare: str, names: Mapping[str, str]) -> list[Plan
     """All runs of a task; names: activation or model -> what is shown for it."""
     planned = []
     seeds = draft.seeding.seeds()
-    runs = expand(draft.base, draft.axes, seeds, compare, names, draft.stated)
-    for first, of_cell in cells(runs):
-        cell = checks.canonical_spec(first.spec)
+    for run in expand(draft.base, draft.axes, seeds[0], compare, names, draft.stated):
+        cell = checks.canonical_spec(run.spec)
         if not draft.keeps_warmup:
             cell = short_warmup(cell, least_steps_per_epoch)
-        for run in of_cell:
-            spec = RunSpec(**{**vars(cell), "seed": run.spec.seed})  # `replace` takes five times
+        for spec in at_seeds(cell, seeds):
             planned.append(PlannedRun(spec, run.level, run.level_value, run.places))
     return planned
 
@@ -185,7 +184,7 @@ def _task_plan(
     block = draft.block
     seeding = draft.seeding
     task = registry.task(planned[0].spec.task)
-    specs = [run.spec for run in planned]
+    specs = [run.spec for run in of_cells(planned)]
     datasets = list(dict.fromkeys(spec.dataset for spec in specs))
     margin, margin_reason = _margin(block, task, datasets)
     crossed = [axis for axis, entries in draft.axes.items() if len(entries) > 1]
