@@ -16,7 +16,16 @@ from explorers import Page, model
 from faults.strings import STRINGS
 from made_up import ENDINGS, build, study_of
 
-from actstudy.analysis.explorer import averages, columns, datasets, page, policy, thinning
+from actstudy.analysis.explorer import (
+    averages,
+    columns,
+    datasets,
+    page,
+    parts,
+    policy,
+    thinning,
+)
+from actstudy.analysis.explorer.figure import specification
 from actstudy.analysis.page import recommendation
 from actstudy.analysis.tables import Tables
 from actstudy.contract.errors import visible
@@ -178,6 +187,18 @@ def test_the_page_loads_nothing_and_runs_only_its_own_scripts(written):
         assert name != "href" or value.startswith("#")
     own = written.replace(scripts[0], "")
     assert not re.search(r"https?://", own)
+
+
+def test_every_figure_is_in_the_language_of_vega_lite(mixed):
+    drawings = []
+    for kind in parts.KINDS:
+        drawings += parts.drawings(mixed, kind)
+    assert len(drawings) > 5
+    for drawing in drawings:
+        checked = drawing.chart.to_dict(validate=True)
+        used = specification(drawing)
+        assert used == {name: checked[name] for name in used}
+        assert checked.keys() - used.keys() == {"$schema", "config"}
 
 
 def figure_of(written, name, task):

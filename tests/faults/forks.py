@@ -29,6 +29,7 @@ from actstudy.training import attempt, in_turn, loop
 from actstudy.training.run import train as train_runs
 from actstudy.training.settings import Settings
 
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # its workers outlive no fork
 torch.set_num_threads(1)
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 loop.MAX_CHECKPOINT_SHARE = math.inf  # so that kills find checkpoints of every step

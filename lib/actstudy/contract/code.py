@@ -176,8 +176,14 @@ def with_imports(files: Iterable[str]) -> list[str]:
         file = todo.pop()
         if file not in used:
             used[file] = None
-            todo += _imports([literals.tree(file)], file)
+            todo += _imports_of_file(file)
     return sorted(used)
+
+
+@cache
+def _imports_of_file(file: str) -> list[str]:
+    """The files of the package that one imports, MACHINERY left out."""
+    return _imports([literals.tree(file)], file)
 
 
 def imports_of_entry(piece: str) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 LEVEL = 0.95
 LEAST_OF_MEDIAN = 6  # values: the extremes of 5 hold it in 93.75% only
@@ -53,7 +53,7 @@ def mean_of(values: Sequence[float], unit: str = "") -> Value:
     mean = float(x.mean()) if len(x) else math.nan
     if len(x) < 2:
         return Value(mean, mean, mean, len(x), unit)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x)))
+    half = float(scipy.stats.t.ppf((1 + LEVEL) / 2, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x)))
     return Value(mean, mean - half, mean + half, len(x), unit)
 
 
@@ -66,7 +66,7 @@ def median_of(values: Sequence[float], unit: str = "") -> Value:
     n = len(x)
     if n < LEAST_OF_MEDIAN:
         raise ValueError(f"a median has an interval from {LEAST_OF_MEDIAN} values on; got {n}")
-    below = max(int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5)) - 1, 0)
+    below = max(int(scipy.stats.binom.ppf((1 - LEVEL) / 2, n, 0.5)) - 1, 0)
     return Value(float(np.median(x)), float(x[below]), float(x[n - 1 - below]), n, unit)
 
 
@@ -77,7 +77,7 @@ def ratio_of(values: Sequence[float], others: Sequence[float], unit: str = "") -
     of the others cannot be told from 0.
     """
     x, y = np.asarray(values, float), np.asarray(others, float)
-    t = stats.t.ppf((1 + LEVEL) / 2, len(x) - 1)
+    t = scipy.stats.t.ppf((1 + LEVEL) / 2, len(x) - 1)
     covariance = np.cov(x, y) * t**2 / len(x)
     a = y.mean() ** 2 - covariance[1, 1]
     b = x.mean() * y.mean() - covariance[0, 1]
@@ -91,5 +91,5 @@ def ratio_of(values: Sequence[float], others: Sequence[float], unit: str = "") -
 
 def share_of(n_true: int, n: int, unit: str = "") -> Value:
     """The share n_true / n with its 95% Wilson interval (Wilson 1927, JASA 22, 209)."""
-    interval = stats.binomtest(n_true, n).proportion_ci(LEVEL, method="wilson")
+    interval = scipy.stats.binomtest(n_true, n).proportion_ci(LEVEL, method="wilson")
     return Value(n_true / n, float(interval.low), float(interval.high), n, unit)

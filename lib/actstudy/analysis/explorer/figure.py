@@ -192,8 +192,11 @@ def shape(plan: Plan) -> alt.Shape:
 
 
 def specification(drawing: Drawing) -> dict[str, Any]:
-    """The Vega-Lite specification of a drawing, checked against the language's schema."""
-    chart = drawing.chart.to_dict()
+    """The Vega-Lite specification of a drawing.
+
+    That it is one, tests check: a check against the language's schema takes longer than the rest.
+    """
+    chart = drawing.chart.to_dict(validate=False)
     chart.pop("$schema", None)  # an address, which the page needs not
     chart.pop("config", None)  # the page has its own, light or dark
     return chart

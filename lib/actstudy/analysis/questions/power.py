@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from scipy import optimize, special
-from scipy import stats as distributions
 
 from actstudy.study.looks import LOOKS
 
@@ -75,6 +75,6 @@ def detectable(n: int, level: float) -> float:
     critical = float(special.stdtrit(n - 1, 1 - level / 2))
 
     def missing_power(shift: float) -> float:
-        return float(distributions.nct.sf(critical, n - 1, shift)) - POWER
+        return float(scipy.stats.nct.sf(critical, n - 1, shift)) - POWER
 
     return float(optimize.brentq(missing_power, 0.0, 2 * critical + 10) / np.sqrt(n))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as distributions
+import scipy
 
 from actstudy.analysis.questions import stats
 from actstudy.analysis.questions.outcomes import JUDGED_BY
@@ -159,7 +159,7 @@ def agreement(claims: pd.DataFrame) -> dict[str, Any]:
     y = both["ours"].to_numpy(float)
     if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
         return {"tau": math.nan, "p": math.nan, "n": len(both)}
-    tau, p = distributions.kendalltau(x, y)
+    tau, p = scipy.stats.kendalltau(x, y)
     if len(x) <= MAX_EXACT_CLAIMS:
         first, second = np.triu_indices(len(x), 1)
         orders = np.array(list(itertools.permutations(y)))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as distributions
+import scipy
 
 from actstudy.analysis.questions import factors
 from actstudy.analysis.questions.factors import SPEED
@@ -92,6 +92,6 @@ def ratio(own: np.ndarray, of_torch: np.ndarray) -> dict[str, Any]:
     logarithms = np.log(own)
     of_torch = np.log(of_torch)
     row["ratio"] = float(np.exp(logarithms.mean() - of_torch.mean()))
-    tested = distributions.ttest_ind(logarithms, of_torch, equal_var=False)
+    tested = scipy.stats.ttest_ind(logarithms, of_torch, equal_var=False)
     low, high = np.exp(tested.confidence_interval(LEVEL))
     return {**row, "ratio_low": float(low), "ratio_high": float(high)}

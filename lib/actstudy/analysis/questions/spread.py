@@ -8,7 +8,8 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from actstudy.analysis.questions.stats import LEVEL, Estimate, mean_interval
 
@@ -70,7 +71,7 @@ def sd_of_effects(y: np.ndarray, basis: np.ndarray, level: float = LEVEL) -> Est
     mean = z.mean(axis=0)
     length = float(np.sqrt((mean**2).sum()))
     error = float(((z - mean) ** 2).sum()) / (k * (n - 1))
-    radius = np.sqrt(k * stats.f.ppf(level, k, k * (n - 1)) * error / n)
+    radius = np.sqrt(k * scipy.stats.f.ppf(level, k, k * (n - 1)) * error / n)
     value = np.sqrt(max(0.0, length**2 / k - error / n))
     low = max(0.0, length - radius)
     return Estimate(float(value), float(low / np.sqrt(k)), float((length + radius) / np.sqrt(k)), n)
@@ -150,7 +151,7 @@ def sd_of_seeds(y: np.ndarray, level: float = LEVEL) -> Estimate:
 
 def _margin_of_difference(first: float, second: float, df1: int, df2: int, tail: float) -> float:
     """How far below first - second, two mean squares, the lower limit of that difference lies."""
-    f = stats.f.isf(tail, df1, df2)
+    f = scipy.stats.f.isf(tail, df1, df2)
     below = 1 - df1 / special.chdtri(df1, tail)
     above = df2 / special.chdtri(df2, 1 - tail) - 1
     mixed = ((f - 1) ** 2 - below**2 * f**2 - above**2) / f

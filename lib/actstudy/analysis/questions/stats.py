@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+import scipy  # its stats are imported when they are first used: they take half a second
+from scipy import special
 
 LEVEL = 0.95  # of confidence intervals
 MIN_BCA_VALUES = 20
@@ -66,13 +67,13 @@ def spearman(x: Sequence[float], y: Sequence[float], level: float = LEVEL) -> Es
     n = len(x)
     if n < 2 or len(set(x)) < 2 or len(set(y)) < 2:
         return Estimate(np.nan, np.nan, np.nan, n)
-    rho = float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
+    rho = float(np.corrcoef(scipy.stats.rankdata(x), scipy.stats.rankdata(y))[0, 1])
     if n < MIN_RHO_VALUES:
         return Estimate(rho, np.nan, np.nan, n)
     limit = 1 - 6 / (n**3 - n)
     z = np.arctanh(np.clip(rho, -limit, limit))
     half = np.sqrt((1 + rho**2 / 2) / (n - 3))
-    half *= stats.norm.ppf((1 + level) / 2)
+    half *= scipy.stats.norm.ppf((1 + level) / 2)
     low = min(rho, float(np.tanh(z - half)))
     high = max(rho, float(np.tanh(z + half)))
     return Estimate(rho, low, high, n)
@@ -80,7 +81,7 @@ def spearman(x: Sequence[float], y: Sequence[float], level: float = LEVEL) -> Es
 
 def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """Mean of the middle half: a quarter of the values, rounded down, is cut off at each end."""
-    return np.asarray(stats.trim_mean(values, 0.25, axis=axis))
+    return np.asarray(scipy.stats.trim_mean(values, 0.25, axis=axis))
 
 
 def bca_interval(
@@ -101,7 +102,7 @@ def bca_interval(
     value = float(statistic(x, axis=-1))
     if np.ptp(x) == 0:  # every resample is the sample
         return Estimate(value, value, value, n)
-    resampled = stats.bootstrap(
+    resampled = scipy.stats.bootstrap(
         (x,), statistic, confidence_level=level, n_resamples=9_999, method="BCa", rng=rng
     )
     low, high = resampled.confidence_interval
@@ -125,7 +126,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     discordant = only_first + only_second
     if not discordant:
         return 1.0
-    return float(stats.binomtest(only_first, discordant).pvalue)
+    return float(scipy.stats.binomtest(only_first, discordant).pvalue)
 
 
 def paired_test_error(
