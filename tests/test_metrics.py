@@ -69,5 +69,5 @@ def test_scores_of_counts_are_those_of_predictions_to_the_last_bit(classes, n):
     expected = classification.evaluate_runs(logits, y, [5, 4, 3, 2, 1, 0])
     counts = classification.counted(logits, y)
     got = classification.evaluate_counts(counts, y, [5, 4, 3, 2, 1, 0])
-    for one, other in zip(got, expected, strict=True):
-        assert repr(one.scores) == repr(other.scores)
+    for of_counts, known in zip(got, expected, strict=True):
+        assert repr(of_counts.scores) == repr(known.scores)  # NaN is NaN
