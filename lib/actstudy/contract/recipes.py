@@ -30,5 +30,5 @@ def recipe_of(spec: RunSpec) -> int:
     if spec.engine == "pack" and spec.precision == "bf16":
         # and, with dropout, its company changed that too
         recipe += 1 + (spec.dropout > 0)
-    # until then all packs were trained layer by layer; then evaluated and probed so
+    # until then all packs were trained layer by layer; then evaluated so
     return recipe + 2 * (pack_kernels.why_not(spec) is None)
