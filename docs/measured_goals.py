@@ -106,16 +106,16 @@ def tables() -> Reading:
     return Reading(before, now, 1, "AMD EPYC, one core")
 
 
-def loops(workload: str, activation: str) -> pd.DataFrame:
-    """Rows of throughput by loop."""
-    frame = rows("throughput")
+def loops(workload: str, activation: str, file: str = "throughput") -> pd.DataFrame:
+    """Rows of throughput by loop; file: `gpt` has those of one call on an H200."""
+    frame = rows(file)
     own = frame[(frame["workload"] == workload) & (frame["activation"] == activation)]
     return own.set_index("loop")
 
 
 def tokens() -> Reading | None:
     """Tokens per second of the GPT, without its kernels and with them."""
-    own = loops("gpt", "gelu")
+    own = loops("gpt", "gelu", "gpt")
     if "without kernels" not in own.index:
         return None
     before, now = own.loc[["without kernels", "ours"], "per_second"]
@@ -124,7 +124,7 @@ def tokens() -> Reading | None:
 
 def to_compiled() -> Reading | None:
     """The same over those of a plain compiled loop."""
-    own = loops("gpt", "gelu")
+    own = loops("gpt", "gelu", "gpt")
     if not {"without kernels", "compiled"} <= set(own.index):
         return None
     before, now = (
@@ -188,8 +188,8 @@ OF_SERIES = (
     "a later run of a process starts 1.3 s earlier, of 3.8 s per run: what is left is training"
 )
 GPT = "the head's three products take 1.5 ms of a step; computing it in parts gained nothing"
-IMAGES = "its backward pass reads the value before the activation again"
-PACKS = "evaluation and probes are computed layer by layer"
+IMAGES = "fused element-wise kernels take longer: of a step 4.4 ms with gelu, 2.6 with relu (H200)"
+PACKS = "probes are computed layer by layer"
 DEPTH = "starts of processes, 125 of 470 s of processes, and tables and page after the last run"
 TABLES = "reading a run's five files takes 3 ms, `runs` with its 126 columns 2 of them"
 # what is aimed at | at least or at most | decimals | script | its reading | why, if it is missed
@@ -201,7 +201,7 @@ GOALS = [
     Goal("default study, two cores: time of its runs", "<=", 0.67, 2, "series", series, OF_SERIES),
     Goal("tables: ms of processor per run", "<=", 5, 1, "scale", tables, TABLES),
     Goal("GPT: tokens/s", ">=", 2_250_000, 0, "throughput", tokens, GPT),
-    Goal("GPT: to a compiled loop", ">=", 1.25, 2, "throughput", to_compiled, GPT),
+    Goal("GPT: to a plain compiled loop", ">=", 1.25, 2, "throughput", to_compiled, GPT),
     Goal("ResNet-18, gelu: images/s", ">=", 19_500, 0, "throughput", gelu_images, IMAGES),
     Goal("ResNet-18, silu: images/s", ">=", 19_500, 0, "throughput", silu_images, IMAGES),
     Goal("pack of 256, TF32: run-epochs/s", ">=", 200, 0, "packs", tf32_packs, PACKS),

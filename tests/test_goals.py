@@ -62,7 +62,7 @@ def test_goals_are_read_from_the_rows_that_scripts_write(monkeypatch, tmp_path):
     loops = [("compiled", 100.0), ("without kernels", 110.0), ("ours", 130.0)]
     about = {"workload": "gpt", "activation": "gelu", "n_windows": 5, "device": "GPU"}
     rates = [{**about, "loop": loop, "per_second": rate} for loop, rate in loops]
-    pd.DataFrame(rates).to_parquet(tmp_path / "throughput.parquet")
+    pd.DataFrame(rates).to_parquet(tmp_path / "gpt.parquet")
     assert measured_goals.tokens() == measured_goals.Reading(110.0, 130.0, 5, "GPU")
     assert measured_goals.to_compiled().now == pytest.approx(1.3)
     packs = [("tf32", "layers", 132.0), ("tf32", "kernel", 200.0), ("bf16", "layers", 150.0)]
