@@ -6,7 +6,7 @@ model, same data.
 
 first: DataLoader (images: transforms in 8 workers), default precision, `.item()` every step.
 careful: data on the device, bf16 autocast, channels_last, TF32, fused AdamW, no `.item()`.
-compiled: the careful loop with torch.compile around model and loss, as nanoGPT's train.py has it.
+compiled: the careful loop with torch.compile around model and loss.
 ours: `engine: compiled`, `precision: bf16`; without kernels: the same, of a model that has kernels
 of the project's own. Data are random, of the real shapes; a figure is the median over windows of
 steps after warming up. Rows of the file in OUT that are not measured anew stay there.
@@ -333,6 +333,9 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     file = arguments.out / "throughput.parquet"
     before = pd.read_parquet(file) if file.exists() else pd.DataFrame()
+    others = set(before.get("device", [])) - {torch.cuda.get_device_name(GPU)}
+    if others:
+        parser.error(f"--out: {file} has rows of {', '.join(others)}; allowed: another folder")
     rate, rows = matrix_rate(), []
     print(f"{rate / 1e12:.0f} TFLOP/s, {os.cpu_count()} cores")
     for workload in arguments.workloads:

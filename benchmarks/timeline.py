@@ -6,7 +6,7 @@
 
 The first command runs beside the study; the second one can be used anywhere afterwards. It takes
 the runs that ended between the first and the last line of load.csv, and writes timeline.parquet and
-timeline.png (docs/benchmark_pictures.py draws the same). A row of the table is a run (`what` is
+timeline.png. A row of the table is a run (`what` is
 `run`: seconds since the first run started, and what they went to) or a line of load.csv (`load`).
 
 A run counts from when it had its GPU to its end; its table knows whole seconds. A pack is one run.
@@ -106,12 +106,14 @@ def spans_with_a_run(own: pd.DataFrame) -> list[tuple[float, float]]:
 def per_gpu(table: pd.DataFrame) -> pd.DataFrame:
     """A row per GPU: the share of time with a run, the load, what runs' seconds went to, gaps.
 
-    Time is from the first run's start to the last one's end, on any GPU; shares are of it.
+    Time is from the first run's start to the last one's end, on any GPU; shares are of it. GPUs
+    are all those of the log, also those that no run had.
     """
     ran = table[table["what"] == "run"]
     whole = ran["end"].max()
     rows = []
-    for gpu, own in ran.groupby("gpu"):
+    for gpu in sorted(table["gpu"].unique()):
+        own = ran[ran["gpu"] == gpu]
         spans = spans_with_a_run(own)
         edges = [0.0, *itertools.chain(*spans), whole]
         gaps = [later - before for before, later in zip(edges[::2], edges[1::2], strict=True)]
@@ -119,7 +121,7 @@ def per_gpu(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "gpu": int(gpu),
-                "device": own["device"].iloc[0],
+                "device": ", ".join(own["device"].unique()),
                 "runs": len(own),
                 "seconds": whole,
                 "held": sum(end - begin for begin, end in spans) / whole,
@@ -136,11 +138,11 @@ def per_gpu(table: pd.DataFrame) -> pd.DataFrame:
 def picture(table: pd.DataFrame) -> Figure:
     """A lane of runs per GPU, its load below; the whole time, and a part of it large."""
     ran = table[table["what"] == "run"]
-    gpus = sorted(ran["gpu"].unique())
+    gpus = sorted(table["gpu"].unique())
     whole = ran["end"].max()
     middle = max(0.0, (whole - WINDOW_SECONDS) / 2)
     windows = [(0.0, whole), (middle, middle + WINDOW_SECONDS)][: 1 + (whole > 2 * WINDOW_SECONDS)]
-    n_lanes = [int(ran.loc[ran["gpu"] == gpu, "lane"].max()) + 1 for gpu in gpus]
+    n_lanes = ran.groupby("gpu")["lane"].max().reindex(gpus, fill_value=0) + 1
     heights = list(itertools.chain(*((0.25 + 0.3 * n, LOAD_HEIGHT) for n in n_lanes)))
     size = (12, 1.6 + 1.1 * sum(heights))
     options = {"height_ratios": heights, "width_ratios": [1.8, 1][: len(windows)]}
@@ -183,6 +185,8 @@ def bars(ax: Axes, own: pd.DataFrame, colours: dict[str, str], window: tuple[flo
             ax.broken_barh(bar, place, facecolors=colours[run["task"]], alpha=alpha, linewidth=0)
         outline = [(edges[0] / 60, (edges[-1] - edges[0]) / 60)]
         ax.broken_barh(outline, place, facecolors="none", edgecolor=edge, linewidth=0.8)
+    if own.empty:
+        ax.text(0.5, 0.5, "no run", transform=ax.transAxes, ha="center", va="center", fontsize=8)
     ax.set_xlim(begin / 60, end / 60)
     ax.set_yticks([])
     tidy(ax)

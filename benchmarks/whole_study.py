@@ -23,7 +23,7 @@ from actstudy.contract import store
 from actstudy.study import planning
 
 RAW = Path("data/raw")
-KEY = ["study", "part", "gpus"]  # of a row
+KEY = ["study", "part", "gpus", "cores"]  # of a row
 
 
 def part_of(file: Path, arguments: argparse.Namespace) -> str:

@@ -15,6 +15,7 @@ MET = {True: "yes", False: "**no**"}
 BEFORE = {"cls": 15.7, "lm": 15.0}  # of an earlier full study on four H100: medians of 15 runs
 IMAGES_BEFORE = {"gelu": 17346, "silu": 17837}  # per second, H100
 DEPTH_BEFORE = 429 / 60  # minutes on an H100, packs layer by layer
+NO_FILE = "a call without a file"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ class Goal:
     def number(self, value: float | None) -> str:
         """A value as it is printed; empty for None."""
         return "" if value is None else f"{rounded(value, self.digits):,.{self.digits}f}"
+
+
+# What calls printed that left no file: docs/performance.md has the sentences.
+PRINTED = {
+    "tokens": Reading(1_872_000, 2_113_000, 7, "NVIDIA H100", NO_FILE),
+    "to nanoGPT": Reading(9.1 / 8.75, 9.1 / 7.75, 7, "NVIDIA H100", NO_FILE),
+    "tf32": Reading(132, 200, 3, "NVIDIA H100", NO_FILE),
+    "bf16": Reading(None, 318, 3, "NVIDIA H100", NO_FILE),
+    "depth": Reading(DEPTH_BEFORE, 260 / 60, 1, "NVIDIA H200", NO_FILE),
+}
 
 
 def rows(name: str) -> pd.DataFrame:
@@ -106,53 +117,48 @@ def tables() -> Reading:
     return Reading(before, now, 1, "AMD EPYC, one core")
 
 
-def loops(workload: str, activation: str, file: str = "throughput") -> pd.DataFrame:
-    """Rows of throughput by loop; file: `gpt` has those of one call on an H200."""
-    frame = rows(file)
+def loops(workload: str, activation: str) -> pd.DataFrame:
+    """Rows of throughput by loop."""
+    frame = rows("throughput")
     own = frame[(frame["workload"] == workload) & (frame["activation"] == activation)]
     return own.set_index("loop")
 
 
-def tokens() -> Reading | None:
+def tokens() -> Reading:
     """Tokens per second of the GPT, without its kernels and with them."""
-    own = loops("gpt", "gelu", "gpt")
+    own = loops("gpt", "gelu")
     if "without kernels" not in own.index:
-        return None
+        return PRINTED["tokens"]
     before, now = own.loc[["without kernels", "ours"], "per_second"]
     return Reading(before, now, int(own.loc["ours", "n_windows"]), own.loc["ours", "device"])
 
 
-def to_compiled() -> Reading | None:
-    """The same over those of a plain compiled loop."""
-    own = loops("gpt", "gelu", "gpt")
-    if not {"without kernels", "compiled"} <= set(own.index):
-        return None
-    before, now = (
-        own.loc[["without kernels", "ours"], "per_second"] / own.loc["compiled", "per_second"]
-    )
-    return Reading(before, now, int(own.loc["ours", "n_windows"]), own.loc["ours", "device"])
+def to_nanogpt() -> Reading:
+    """Steps of the GPT per step of nanoGPT's train.py, compiled, at the same sizes."""
+    return PRINTED["to nanoGPT"]
 
 
 def images(activation: str) -> Reading:
     """Images per second of ResNet-18."""
     own = loops("resnet18", activation).loc["ours"]
-    return Reading(
-        IMAGES_BEFORE[activation], own["per_second"], int(own["n_windows"]), own["device"]
-    )
+    now = own["per_second"]
+    # the same row until it is measured anew
+    before = None if round(now) - IMAGES_BEFORE[activation] == 0 else IMAGES_BEFORE[activation]
+    return Reading(before, now, int(own["n_windows"]), own["device"])
 
 
 gelu_images = partial(images, "gelu")
 silu_images = partial(images, "silu")
 
 
-def run_epochs(precision: str) -> Reading | None:
+def run_epochs(precision: str) -> Reading:
     """Run-epochs per second of 256 packed runs, layer by layer and by the kernel."""
     frame = rows("packs_cuda")
     if "by" not in frame:
-        return None
+        return PRINTED[precision]
     own = frame[(frame["width"] == 256) & (frame["precision"] == precision)].set_index("by")
     if "kernel" not in own.index:
-        return None
+        return PRINTED[precision]
     rate = own["run_epochs_per_second"]
     return Reading(rate["layers"], rate["kernel"], int(own["pairs"].iloc[0]), own["device"].iloc[0])
 
@@ -161,19 +167,24 @@ tf32_packs = partial(run_epochs, "tf32")
 bf16_packs = partial(run_epochs, "bf16")
 
 
-def depth_minutes() -> Reading | None:
-    """Minutes of the full depth study, to its page."""
+def depth_minutes() -> Reading:
+    """Minutes of the full depth study on one GPU, to its page."""
     frame = rows("whole_study")
-    if frame.empty or "depth_full" not in set(frame["study"]):
-        return None
-    own = frame[frame["study"] == "depth_full"].iloc[0]
+    if len(frame):
+        whole = (frame["study"] == "depth_full") & (frame["part"] == "") & (frame["gpus"] == 1)
+        frame = frame[whole]
+    if frame.empty:
+        return PRINTED["depth"]
+    own = frame.iloc[0]
     return Reading(DEPTH_BEFORE, own["seconds"] / 60, 1, own["device"])
 
 
 def two_gpus() -> Reading:
-    """How many times as fast two GPUs are, until the last run has ended."""
+    """How many times as fast the full study is on two GPUs, until its last run has ended."""
     frame = rows("whole_study")
-    for _, own in frame.groupby(["study", "part"]) if len(frame) else []:
+    if len(frame):
+        frame = frame[frame["study"] == "full"]
+    for _, own in frame.groupby(["part", "cores"]) if len(frame) else []:
         seconds = own.set_index("gpus")["runs_seconds"]
         if {1, 2} <= set(seconds.index):
             return Reading(None, seconds[1] / seconds[2], 1, own["device"].iloc[0])
@@ -189,7 +200,7 @@ OF_SERIES = (
 )
 GPT = "the head's three products take 1.5 ms of a step; computing it in parts gained nothing"
 IMAGES = "fused element-wise kernels take longer: of a step 4.4 ms with gelu, 2.6 with relu (H200)"
-PACKS = "probes are computed layer by layer"
+PACKS = "evaluation and probes were computed layer by layer; evaluation is no longer"
 DEPTH = "starts of processes, 125 of 470 s of processes, and tables and page after the last run"
 TABLES = "reading a run's five files takes 3 ms, `runs` with its 126 columns 2 of them"
 # what is aimed at | at least or at most | decimals | script | its reading | why, if it is missed
@@ -201,7 +212,7 @@ GOALS = [
     Goal("default study, two cores: time of its runs", "<=", 0.67, 2, "series", series, OF_SERIES),
     Goal("tables: ms of processor per run", "<=", 5, 1, "scale", tables, TABLES),
     Goal("GPT: tokens/s", ">=", 2_250_000, 0, "throughput", tokens, GPT),
-    Goal("GPT: to a plain compiled loop", ">=", 1.25, 2, "throughput", to_compiled, GPT),
+    Goal("GPT: to nanoGPT's train.py", ">=", 1.25, 2, "throughput", to_nanogpt, GPT),
     Goal("ResNet-18, gelu: images/s", ">=", 19_500, 0, "throughput", gelu_images, IMAGES),
     Goal("ResNet-18, silu: images/s", ">=", 19_500, 0, "throughput", silu_images, IMAGES),
     Goal("pack of 256, TF32: run-epochs/s", ">=", 200, 0, "packs", tf32_packs, PACKS),

@@ -65,7 +65,8 @@ def test_no_job_asks_for_more_memory_than_a_node_has(tmp_path, monkeypatch):
     """Which sbatch would refuse; nor for less than before, nor bounded if nothing is known."""
     monkeypatch.setattr(needs, "OUT_OF_MEMORY", Counter())
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    plant(tmp_path, "sinfo", '[ "$3 $4" = "-p gpu" ] && printf "8000\\n10000+\\n"')
+    of_gpu = '[ "$3 $4" = "-p gpu" ] && printf "8000\\n10000+\\n"'
+    plant(tmp_path, "sinfo", f'[ "$3" = "%P" ] && exec printf "fat\\ngpu*\\n"; {of_gpu}')
     spec = tiny()
 
     def memory(mem_mb, partition):
@@ -74,6 +75,7 @@ def test_no_job_asks_for_more_memory_than_a_node_has(tmp_path, monkeypatch):
 
     needs.note_out_of_memory([f"results/runs/mlp/{run_id(spec)}/manifest.json"])
     assert [memory(mb, "gpu") for mb in (4000, 6000, 12000)] == [8000, 10000, 12000]
+    assert memory(6000, "") == 10000  # of the default one
     assert memory(6000, "other") == 12000
 
 

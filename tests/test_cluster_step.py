@@ -180,7 +180,10 @@ def test_what_ends_is_noted(monkeypatch, tmp_path):
     info = SimpleNamespace(job=job(), aux={"slurm_logfile": logs[1]}, external_jobid="8")
     executor.report_job_error(info, msg="FAILED", aux_logs=[str(logs[0]), None])
     assert needs.OUT_OF_MEMORY == {"a": 1, "b": 1}
+    assert executor.ended == {"8"}
+    executor.ended.clear()
     executor.report_job_success(info)
+    assert executor.ended == {"8"}
     assert list(tmp_path.iterdir()) == []
     assert len(ended) == 2
 

@@ -62,20 +62,31 @@ def test_goals_are_read_from_the_rows_that_scripts_write(monkeypatch, tmp_path):
     loops = [("compiled", 100.0), ("without kernels", 110.0), ("ours", 130.0)]
     about = {"workload": "gpt", "activation": "gelu", "n_windows": 5, "device": "GPU"}
     rates = [{**about, "loop": loop, "per_second": rate} for loop, rate in loops]
-    pd.DataFrame(rates).to_parquet(tmp_path / "gpt.parquet")
+    pd.DataFrame(rates).to_parquet(tmp_path / "throughput.parquet")
     assert measured_goals.tokens() == measured_goals.Reading(110.0, 130.0, 5, "GPU")
-    assert measured_goals.to_compiled().now == pytest.approx(1.3)
     packs = [("tf32", "layers", 132.0), ("tf32", "kernel", 200.0), ("bf16", "layers", 150.0)]
     columns = ["precision", "by", "run_epochs_per_second"]
     frame = pd.DataFrame(packs, columns=columns).assign(width=256, pairs=15, device="GPU")
     frame.to_parquet(tmp_path / "packs_cuda.parquet")
     assert measured_goals.run_epochs("tf32") == measured_goals.Reading(132.0, 200.0, 15, "GPU")
-    assert measured_goals.run_epochs("bf16") is None
-    whole = pd.DataFrame({"study": ["full", "full"], "part": "8", "gpus": [1, 2], "device": "GPU"})
-    whole["runs_seconds"] = [100.0, 50.0]
+    assert measured_goals.run_epochs("bf16") == measured_goals.PRINTED["bf16"]
+    columns = ["study", "part", "gpus", "runs_seconds", "seconds"]
+    studies = [
+        ("smoke", "", 1, 30.0, 40.0),
+        ("smoke", "", 2, 10.0, 20.0),
+        ("full", "8", 1, 100.0, 110.0),
+        ("full", "8", 2, 50.0, 60.0),
+        ("depth_full", "1", 8, 10.0, 20.0),
+        ("depth_full", "", 2, 110.0, 120.0),
+    ]
+    whole = pd.DataFrame(studies, columns=columns).assign(device="GPU", cores=16)
     whole.to_parquet(tmp_path / "whole_study.parquet")
     assert measured_goals.two_gpus().now == 2
-    assert measured_goals.depth_minutes() is None
+    assert measured_goals.depth_minutes() == measured_goals.PRINTED["depth"]
+    own = pd.DataFrame([("depth_full", "", 1, 200.0, 210.0)], columns=columns)
+    whole = pd.concat([whole, own.assign(device="GPU", cores=16)], ignore_index=True)
+    whole.to_parquet(tmp_path / "whole_study.parquet")
+    assert measured_goals.depth_minutes().now == 3.5
 
 
 def test_a_part_of_a_study_has_its_seeds_tasks_and_activations_alone():

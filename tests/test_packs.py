@@ -385,6 +385,11 @@ def test_an_exception_is_every_runs_row(tmp_path, data_folder, monkeypatch, plac
         assert "Traceback" in (folder / "log.txt").read_text()
 
 
+def test_a_limit_of_time_that_is_up_is_an_ending_after_a_signal_too():
+    late = outcome.TimedOut("after 3 minutes")
+    assert outcome.ending(late, company(), True, is_stopping=True) == ("timeout", str(late))
+
+
 def test_an_error_after_a_signal_is_no_ending(tmp_path, data_folder, monkeypatch):
     """A signal to all processes of a job ends those of torch's compiler, which then raises."""
 

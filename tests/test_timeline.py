@@ -41,6 +41,7 @@ RUNS = pd.DataFrame(
         ran("a", 30, 60, 100, task="lm"),
         ran("b", 0, 10, 30),
         ran("b", 0, 15, 50),  # beside the other one
+        ran("b", 16, 17, 20),  # within it
         ran("elsewhere", 0, 0, 90),
         ran("a", -900, -900, -800),  # before the log began
     ]
@@ -48,22 +49,22 @@ RUNS = pd.DataFrame(
 
 
 def test_shares_and_gaps_of_each_gpu_are_those_of_its_runs():
-    table = timeline.timeline(RUNS, log(120, a=50, b=80))
+    table = timeline.timeline(RUNS, log(120, a=50, b=80, idle=0))
     sums = timeline.per_gpu(table).set_index("gpu")
-    assert list(sums["runs"]) == [3, 2]
-    assert list(sums["seconds"]) == [100, 100]
-    assert list(sums["held"]) == pytest.approx([(35 + 40) / 100, 40 / 100])
-    assert list(sums["idle_seconds"]) == pytest.approx([5 + 20, 10 + 50])
-    assert list(sums["gaps"]) == [2, 2]
-    assert list(sums["longest_gap"]) == [20, 50]
-    assert list(sums["busy"]) == pytest.approx([0.5, 0.8])
+    assert list(sums["runs"]) == [3, 3, 0]
+    assert list(sums["seconds"]) == [100, 100, 100]
+    assert list(sums["held"]) == pytest.approx([(35 + 40) / 100, 40 / 100, 0])
+    assert list(sums["idle_seconds"]) == pytest.approx([5 + 20, 10 + 50, 100])
+    assert list(sums["gaps"]) == [2, 2, 1]
+    assert list(sums["longest_gap"]) == [20, 50, 100]
+    assert list(sums["busy"]) == pytest.approx([0.5, 0.8, 0])
     assert sums.loc[0, "train_seconds"] == 27
 
 
 def test_runs_beside_each_other_have_lanes_and_the_picture_no_fault():
     table = timeline.timeline(RUNS, log(120, a=50, b=80))
     lanes = table[table["what"] == "run"].groupby("gpu")["lane"].max()
-    assert list(lanes) == [0, 1]
+    assert list(lanes) == [0, 2]
     figure = timeline.picture(table)
     assert not any(faults(figure).values())
     assert len(figure.axes) == 4
@@ -72,6 +73,9 @@ def test_runs_beside_each_other_have_lanes_and_the_picture_no_fault():
     figure = timeline.picture(timeline.timeline(late, log(1100, a=50, b=80)))
     assert not any(faults(figure).values())
     assert len(figure.axes) == 8
+    plt.close(figure)
+    figure = timeline.picture(timeline.timeline(RUNS, log(120, a=50, b=80, idle=0)))
+    assert [[text.get_text() for text in ax.texts] for ax in figure.axes[::2]][-1] == ["no run"]
     plt.close(figure)
 
 

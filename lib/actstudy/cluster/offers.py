@@ -98,8 +98,12 @@ def too_long(partition_name: str, time: int) -> str:
 
 
 def largest_memory(partition_name: str) -> int | None:
-    """The MB of the node of a partition that has most; None if that is not known."""
-    words = ["-p", partition_name] if partition_name else []
+    """The MB of the node of a partition that has most; None if that is not known.
+
+    partition_name: empty for Slurm's default one.
+    """
+    name = partition_name or _default_partition()
+    words = ["-p", name] if name else []
     sizes = re.findall(r"^(\d+)", slurm.ask("sinfo", "-h", "-N", *words, "-o", "%m") or "", re.M)
     return max(map(int, sizes), default=None)
 
