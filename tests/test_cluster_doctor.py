@@ -217,22 +217,56 @@ def test_a_time_with_a_unit_is_in_minutes(sound):
 def test_a_time_that_the_partition_does_not_give_queues_no_job(sound):
     """Before the first job, by snakemake itself."""
     direct = pytest.importorskip("snakemake_executor_plugin_actstudy.direct")
-    plant(sound, "sinfo", """case "$*" in *%P*) echo 'gpu*';; *) echo 4:00:00;; esac""")
-    direct.check_times(settings(["runtime=240", "slurm_partition=gpu"], {}))
-    direct.check_times(settings(["mem_mb=5"], {"train": ["mem_mb=7"]}))
+    plant(sound, "sinfo", """case "$*" in *%P*) echo 'gpu*';; *%l*) echo 4:00:00;; esac""")
+    direct.check_fit(settings(["runtime=240", "slurm_partition=gpu"], {}))
+    direct.check_fit(settings(["mem_mb=5"], {"train": ["mem_mb=7"]}))
     allowed = "allowed: up to 240 minutes, as the partition gpu gives"
     with pytest.raises(Exception, match=f"default-resources: .* got 600, .* {allowed}"):
-        direct.check_times(settings(["runtime='10h'"], {}))
+        direct.check_fit(settings(["runtime='10h'"], {}))
     with pytest.raises(Exception, match=f"set-resources: train: .* got 600, .* {allowed}"):
-        direct.check_times(settings(["runtime=5"], {"train": ["runtime=10h"]}))
+        direct.check_fit(settings(["runtime=5"], {"train": ["runtime=10h"]}))
     plant(sound, "sinfo", "echo infinite")
-    direct.check_times(settings(["runtime='10h'"], {}))
+    direct.check_fit(settings(["runtime='10h'"], {}))
+
+
+@pytest.mark.parametrize(
+    ("check", "words", "sentence"),
+    [
+        (
+            "partition",
+            ["slurm_partition=gpus"],
+            "got 'gpus'; did you mean 'gpu'? allowed: cpu, gpu",
+        ),
+        ("memory", ["mem_mb=9000"], "got 9000; allowed: up to 8000, as the largest node of"),
+        (
+            "time",
+            ["runtime=2", "slurm_extra='--signal=TERM@120 --open-mode=append'"],
+            "runtime: got 2, and `--signal=TERM@120` stops jobs 120 s before their end; allowed: "
+            "at least 3",
+        ),
+    ],
+)
+def test_what_no_job_gets_queues_none(sound, check, words, sentence):
+    """Neither of `doctor` nor of snakemake."""
+    direct = pytest.importorskip("snakemake_executor_plugin_actstudy.direct")
+    sinfo = """for word; do case "$word" in
+%R) printf "cpu\ngpu\n";; %m) printf "4000\n8000+\n";; %G) echo "gpu:a100:4";; esac; done"""
+    plant(sound, "sinfo", sinfo)
+    sound_words = ["slurm_partition=gpu", "runtime=60", "mem_mb=8000"]
+    direct.check_fit(settings(sound_words, {}))
+    with pytest.raises(Exception, match=re.escape(sentence)):
+        direct.check_fit(settings([*sound_words, *words], {}))
+    with pytest.raises(Exception, match=f"set-resources: tables: .*{re.escape(sentence)}"):
+        direct.check_fit(settings(sound_words, {"tables": words}))
+    write_profile({}, [*sound_words, *words])
+    ((found, said),) = findings()
+    assert (found, sentence in said) == (check, True)
 
 
 def test_the_time_of_a_rule_is_compared_with_its_own_partition(sound):
     """Also if it has one of the two of its own alone."""
     limits = """case "$*" in *-p\\ short*%l*) echo 30:00;; *%l*) echo 4:00:00;; """
-    plant(sound, "sinfo", f'{limits}*%R*) echo gpu;; *%G*) echo "gpu:a100:4";; esac')
+    plant(sound, "sinfo", f'{limits}*%R*) printf "gpu\\nshort\\n";; *%G*) echo "gpu:a100:4";; esac')
     write_profile({"set-resources": {"train": {"runtime": 300}}})
     assert findings() == [("time", ANY_TIME.format("train", 300, 240, "gpu"))]
     write_profile({"set-resources": ["tables:slurm_partition=short", "figures:mem_mb=1"]})

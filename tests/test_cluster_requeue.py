@@ -35,7 +35,7 @@ JOB = (
     [
         ("RUNNING", 1, "None", True, "back in the queue, after 2 restarts", True),
         ("RUNNING", 1, "2026-01-01T00:00:00", False, "back in the queue", True),
-        ("RUNNING", 1, "None", False, "is up before the first checkpoint.*larger `runtime`", False),
+        ("RUNNING", 1, "None", False, "is up before anything is saved.*larger `runtime`", False),
         ("RUNNING", 0, "None", True, "actstudy-requeue: true", False),
         ("CANCELLED", 1, "None", True, None, False),
     ],
@@ -147,7 +147,7 @@ SLOW = "import pathlib, time\npathlib.Path('importing').touch()\ntime.sleep(60)\
 
 @pytest.mark.parametrize(
     ("preempted", "ends"),
-    [("2026-01-01T00:00:00", "back in the queue"), ("None", "is up before the first checkpoint")],
+    [("2026-01-01T00:00:00", "back in the queue"), ("None", "is up before anything is saved")],
 )
 def test_a_signal_during_imports_is_not_lost(sound, monkeypatch, tmp_path, preempted, ends):
     """A job that is pre-empted before training begins goes back into the queue too."""

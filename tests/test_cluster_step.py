@@ -121,6 +121,19 @@ def test_a_step_starts_its_command_with_what_it_needs(sound):
     assert "exit status 137: killed, as the system does when memory is short" in errors
 
 
+def test_a_command_that_slurm_ends_before_it_has_saved_anything_says_so(sound, monkeypatch):
+    """One that is no training; Snakemake's line of a failed job has the last line of its log."""
+    plant(sound, "srun", SRUN)
+    about = "JobState=RUNNING Requeue=1 BatchFlag=1 TimeLimit=00:03:00 PreemptTime=None"
+    plant(sound, "scontrol", f'echo "JobId=7 {about}"')
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    description = {**direct.described(job(), workflow()), "inputs": []}
+    status, errors = started({**description, "command": "kill -TERM $$"})
+    assert status == 143
+    fix = "to fix: a larger `runtime` in the profile"
+    assert errors.endswith(f"its time (00:03:00) is up before anything is saved; {fix}\n")
+
+
 def test_a_file_that_a_node_does_not_see_is_named(sound):
     status, errors = started({**direct.described(job(), workflow()), "patience": 0})
     assert status == 1

@@ -43,7 +43,7 @@ class Executor(slurm.Executor):
                 "actstudy-array-jobs: got some rules; allowed: leave it out: the signal before the "
                 "end of their time does not reach the tasks of an array"
             )
-        check_times(self.workflow.resource_settings)
+        check_fit(self.workflow.resource_settings)
         self.ended: set[Any] = set()  # numbers of jobs in Slurm
         self.workflow.executor_settings.pass_command_as_script = True
         results = Path(self.workflow.globals["RESULTS"])
@@ -101,8 +101,8 @@ class Executor(slurm.Executor):
         super().report_job_error(job_info, msg, **kwargs)
 
 
-def check_times(settings: Any) -> None:
-    """WorkflowError if jobs ask for more time than their partition gives.
+def check_fit(settings: Any) -> None:
+    """WorkflowError if jobs ask for a partition, a time or a memory that is not there.
 
     settings: snakemake's, of resources.
     """
@@ -112,7 +112,7 @@ def check_times(settings: Any) -> None:
     of_rules = {}
     for rule, own in settings._parsed_overwrite_resources.items():
         of_rules[rule] = profile.pairs(own.args)
-    for why in offers.too_long_times(defaults, of_rules):
+    for _, why in offers.unfit(defaults, of_rules):
         raise WorkflowError(why)
 
 

@@ -61,25 +61,56 @@ def partition(profile: Profile) -> Iterator[Finding]:
         allowed = f"allowed: {', '.join(have)}" if have else "no partition has any"
         got = profile.partition or "Slurm's default partition"
         yield Finding("partition", f"{where}: got {got!r}, which has no GPU; {allowed}")
-    for why in too_long_times(profile.resources, profile.of_rules):
-        yield Finding("time", f"{profile.file}: {why}")
+    for check, why in unfit(profile.resources, profile.of_rules):
+        yield Finding(check, f"{profile.file}: {why}")
 
 
-def too_long_times(
+def unfit(
     defaults: Mapping[str, str], of_rules: Mapping[str, Mapping[str, str]]
-) -> Iterator[str]:
-    """A sentence per setting with which jobs wait for ever, as their partition gives less time.
+) -> Iterator[tuple[str, str]]:
+    """A check and a sentence per setting with which no job would start, or none would end well.
 
     defaults: resources of all jobs; of_rules: rule -> those that it has of its own.
     """
     settings = {"default-resources": defaults}
     for rule, own in of_rules.items():
-        if own.keys() & {"runtime", "slurm_partition"}:
+        if own.keys() & {"runtime", "mem_mb", "slurm_partition", "slurm_extra"}:
             settings[f"set-resources: {rule}"] = {**defaults, **own}
+    names = sorted(set((slurm.ask("sinfo", "-h", "-o", "%R") or "").split()))
     for where, resources in settings.items():
+        name = resources.get("slurm_partition", "")
+        if name and names and name not in names:
+            yield "partition", f"{where}: slurm_partition: {_not_of(name, names)}"
+            continue
         time = whole("runtime", resources.get("runtime", ""))
-        if why := too_long(resources.get("slurm_partition", ""), time):
-            yield f"{where}: runtime: {why}"
+        if why := too_short(resources.get("slurm_extra", ""), time) or too_long(name, time):
+            yield "time", f"{where}: runtime: {why}"
+        if why := too_much(name, whole("mem_mb", resources.get("mem_mb", ""))):
+            yield "memory", f"{where}: mem_mb: {why}"
+
+
+def too_short(words: str, time: int) -> str:
+    """Why no job of so many minutes does anything; empty if it does, or without a limit (0).
+
+    words: of sbatch; a signal before the end (`--signal`) stops a job then.
+    """
+    signal = re.search(r"--signal[= ](?:[BR]+:)?\w+@(\d+)", words)
+    if not signal or not time or 60 * time > int(signal[1]):
+        return ""
+    least = int(signal[1]) // 60 + 1
+    why = f"`{signal[0]}` stops jobs {signal[1]} s before their end"
+    return f"got {time}, and {why}; allowed: at least {least}"
+
+
+def too_much(partition_name: str, memory: int) -> str:
+    """Why no node of a partition has so many MB for a job; empty if one has."""
+    largest = largest_memory(partition_name)
+    if largest is None or memory <= largest:
+        return ""
+    name = partition_name or _default_partition()
+    return (
+        f"got {memory}; allowed: up to {largest}, as the largest node of the partition {name} has"
+    )
 
 
 def too_long(partition_name: str, time: int) -> str:

@@ -74,13 +74,13 @@ def back_into_queue(has_saved: bool) -> str | None:
         return None
     if not has_saved and job_facts.get("PreemptTime", "None") == "None":
         return (
-            f"Slurm job {job}: its time ({job_facts.get('TimeLimit')}) is up before the first "
-            "checkpoint; to fix: a larger `runtime` in profiles/slurm/config.yaml"
+            f"Slurm job {job}: its time ({job_facts.get('TimeLimit')}) is up before anything is "
+            "saved; to fix: a larger `runtime` in the profile"
         )
     if job_facts.get("Requeue") != "1":
         return (
             f"Slurm job {job}: may not be put back into the queue; "
-            "to fix: `actstudy-requeue: true` in profiles/slurm/config.yaml"
+            "to fix: `actstudy-requeue: true` in the profile"
         )
     if slurm.ask("scontrol", "requeue", job) is None:
         return f"Slurm job {job}: `scontrol requeue` failed; Snakemake starts it again (retries)"

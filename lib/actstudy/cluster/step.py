@@ -19,6 +19,7 @@ from actstudy.contract import home
 
 LOOK = 0.5  # seconds between two looks for a file
 KILLED = 128 + signal.SIGKILL
+ENDED = 128 + signal.SIGTERM
 THREADS = (  # variables by which libraries know how many threads they may start
     "OMP_NUM_THREADS",
     "GOTO_NUM_THREADS",
@@ -78,6 +79,8 @@ def started(command: Sequence[str], variables: Mapping[str, str]) -> int:
             f"actstudy: exit status {KILLED}: killed, as the system does when memory is short",
             file=sys.stderr,
         )
+    if status == ENDED:  # of a command that saves nothing: training ends otherwise
+        requeue.main()
     return status
 
 
