@@ -90,7 +90,7 @@ def unfit(
 
 
 def too_short(words: str, time: int) -> str:
-    """Why no job of so many minutes does anything; empty if it does, or without a limit (0).
+    """Why a job of `time` minutes does nothing; empty if it does, or has no limit (0).
 
     words: of sbatch; a signal before the end (`--signal`) stops a job then.
     """
@@ -103,7 +103,7 @@ def too_short(words: str, time: int) -> str:
 
 
 def too_much(partition_name: str, memory: int) -> str:
-    """Why no node of a partition has so many MB for a job; empty if one has."""
+    """Why no node of a partition has `memory` MB for a job; empty if one has."""
     largest = largest_memory(partition_name)
     if largest is None or memory <= largest:
         return ""
