@@ -259,8 +259,8 @@ def test_what_no_job_gets_queues_none(sound, check, words, sentence):
     with pytest.raises(Exception, match=f"set-resources: tables: .*{re.escape(sentence)}"):
         direct.check_fit(settings(sound_words, {"tables": words}))
     write_profile({}, [*sound_words, *words])
-    ((kind, said),) = findings()
-    assert (kind, sentence in said) == (check, True)
+    ((kind, line),) = findings()
+    assert (kind, sentence in line) == (check, True)
 
 
 def test_the_time_of_a_rule_is_compared_with_its_own_partition(sound):
