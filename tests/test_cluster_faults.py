@@ -21,6 +21,7 @@ def test_status_names_the_logs_of_jobs_that_failed(tmp_path):
             "slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***",
             "Building DAG of jobs...",
             "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=8.0",
+            "Slurm job 9: back in the queue, after 0 restarts\nsrun: error: n1: task 0: Exited",
         ]
     ):
         path = tmp_path / f"rule_train/mlp_{number}/{number}.log"

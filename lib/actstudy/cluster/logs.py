@@ -11,6 +11,7 @@ LAST = 20_000  # bytes at a log's end that are read
 SAYS_WHY = re.compile(
     r"^actstudy: .+|^Slurm job \S+: .+|^.*\b(?:error|oom[-_]kill|out of memory)\b.+", re.I
 )
+GOES_ON = re.compile(r"^Slurm job \S+: back in the queue")  # no failure
 NO_MEMORY = re.compile(  # of the node, by Slurm: not of a GPU
     r"\boom[-_]kill|: Out Of Memory|is: 'OUT_OF_MEMORY'|exit status 137\b"
 )
@@ -28,7 +29,7 @@ def describe(folder: Path) -> Iterator[str]:
             yield f"{len(dated) - n_read} older logs in {folder} were not read"
             return
         with contextlib.suppress(OSError):
-            if why := reason(path):
+            if (why := reason(path)) and not GOES_ON.match(why):
                 named += 1
                 yield f"a job of Slurm's: {path}: {why}"
 
