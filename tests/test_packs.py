@@ -438,11 +438,10 @@ def test_what_compiled_packs_keep_is_no_setting_of_other_models(tmp_path, data_f
         self._compile()
 
     before, within, real = config.activation_memory_budget, [], Pack.__post_init__
-    for name in ("recompile_limit", "fail_on_recompile_limit_hit"):  # which it sets for all
-        monkeypatch.setattr(torch._dynamo.config, name, getattr(torch._dynamo.config, name))
     monkeypatch.setattr(torch, "compile", compiled)
     monkeypatch.setattr(Pack, "__post_init__", make)
-    train_together(company(), tmp_path, data_folder)
+    with torch._dynamo.config.patch(recompile_limit=8, fail_on_recompile_limit_hit=False):
+        train_together(company(), tmp_path, data_folder)  # sets both for all
     assert set(within) == {0.0}
     assert config.activation_memory_budget == before
 

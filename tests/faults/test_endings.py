@@ -42,7 +42,9 @@ GPU_FULL = (
     ids=["cuda", "cpu", "python"],
 )
 def test_memory_that_ran_out_says_what_to_change(error, expected):
-    status, reason = outcome.ending(error, [tiny(batch_size=500)], has_models=True)
+    status, reason = outcome.ending(
+        error, [tiny(batch_size=500)], has_models=True, is_stopping=False
+    )
     assert status == "out_of_memory"
     assert reason.startswith(f"task mlp, batch_size 500: {expected}")
     assert reason.endswith("to fix: a smaller batch_size, or accumulate: 2")

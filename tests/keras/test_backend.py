@@ -113,7 +113,7 @@ def test_policies_leave_variables_in_float32():
 def test_a_back_end_without_memory_gets_advice(spec):
     with pytest.raises(Exception, match="lloc") as ended:
         keras.ops.convert_to_numpy(keras.ops.ones((2**45,)))
-    status, reason = outcome.ending(ended.value, [spec()], has_models=True)
+    status, reason = outcome.ending(ended.value, [spec()], has_models=True, is_stopping=False)
     assert status == "out_of_memory"
     assert reason.startswith("task vision, batch_size 8: asked for "), reason
     assert reason.endswith("; to fix: a smaller batch_size, or accumulate: 2")
@@ -137,5 +137,5 @@ def test_a_back_end_without_memory_gets_advice(spec):
 )
 def test_the_requested_memory_is_read_from_each_back_ends_error(spec, kind, text, requested):
     error = type(kind, (Exception,), {})(text)
-    status, reason = outcome.ending(error, [spec()], has_models=True)
+    status, reason = outcome.ending(error, [spec()], has_models=True, is_stopping=False)
     assert (status, f"asked for {requested};" in reason) == ("out_of_memory", True), reason

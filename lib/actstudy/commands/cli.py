@@ -53,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         arguments = _parsed(argv)
         if getattr(arguments, "modules", None):
             own.look_in(existing_folder(arguments.modules, "--modules"))
-        if not arguments.trains:
+        if not arguments.trains and not gc.isenabled():  # __main__ has disabled it for the imports
             gc.freeze()  # imported code is no garbage
-            gc.enable()  # __main__ has disabled it for the imports
+            gc.enable()
         status = leaving.status_of(arguments)
         flush_output()
         sys.exit(status)
