@@ -55,8 +55,8 @@ def test_a_run_that_the_kernel_does_not_train_has_a_reason_and_its_recipe(reason
     assert why_not(plain) is None
     other = dataclasses.replace(plain, **OTHERS[reason])
     assert why_not(other) == reason.strip()
-    in_bf16 = other.engine == "pack" and other.precision == "bf16"
-    assert recipe_of(other) == 1 + in_bf16 * (1 + (other.dropout > 0))
+    changes = (other.precision == "bf16") + (other.dropout > 0)
+    assert recipe_of(other) == 1 + (other.engine == "pack") * changes
     assert recipe_of(plain) == 4
     assert recipe_of(dataclasses.replace(plain, precision="tf32")) == 3
 

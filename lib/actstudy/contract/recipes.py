@@ -26,9 +26,10 @@ def recipe_of(spec: RunSpec) -> int:
     # (torch's alone, but runs that differ in their framework share a recipe)
     if spec.precision == "fp16" and spec.optimizer == "sgd":
         return recipe + (spec.momentum > 0)
-    # until then softplus in a pack changed how the values of its company were rounded
-    if spec.engine == "pack" and spec.precision == "bf16":
-        # and, with dropout, its company changed that too
-        recipe += 1 + (spec.dropout > 0)
+    if spec.engine == "pack":
+        # until then softplus in a pack changed how the values of its company were rounded
+        recipe += spec.precision == "bf16"
+        # until then dropout was part of the compiled code of a pack's activations
+        recipe += spec.dropout > 0
     # until then all packs were trained layer by layer; then evaluated so
     return recipe + 2 * (pack_kernels.why_not(spec) is None)
