@@ -141,10 +141,10 @@ def to_nanogpt() -> Reading:
 def images(activation: str) -> Reading:
     """Images per second of ResNet-18."""
     own = loops("resnet18", activation).loc["ours"]
+    before = IMAGES_BEFORE[activation]
     now = own["per_second"]
-    # the same row until it is measured anew
-    before = None if round(now) - IMAGES_BEFORE[activation] == 0 else IMAGES_BEFORE[activation]
-    return Reading(before, now, int(own["n_windows"]), own["device"])
+    is_same = round(now) == before  # until it is measured anew
+    return Reading(None if is_same else before, now, int(own["n_windows"]), own["device"])
 
 
 gelu_images = partial(images, "gelu")

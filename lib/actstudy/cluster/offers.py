@@ -51,8 +51,7 @@ def _default_account(user: str) -> str:
 def partition(profile: Profile) -> Iterator[Finding]:
     """A partition that is not there, has no GPU, or does not give the time that jobs ask for."""
     where = f"{profile.file}: default-resources: slurm_partition"
-    listed = slurm.ask("sinfo", "-h", "-o", "%R") or ""
-    names = sorted(set(listed.split()))
+    names = _partitions()
     if profile.partition and profile.partition not in names:
         yield Finding("partition", f"{where}: {_not_of(profile.partition, names)}")
         return
@@ -76,7 +75,7 @@ def unfit(
     for rule, own in of_rules.items():
         if own.keys() & {"runtime", "mem_mb", "slurm_partition", "slurm_extra"}:
             settings[f"set-resources: {rule}"] = {**defaults, **own}
-    names = sorted(set((slurm.ask("sinfo", "-h", "-o", "%R") or "").split()))
+    names = _partitions()
     for where, resources in settings.items():
         name = resources.get("slurm_partition", "")
         if name and names and name not in names:
@@ -137,6 +136,11 @@ def largest_memory(partition_name: str) -> int | None:
     words = ["-p", name] if name else []
     sizes = re.findall(r"^(\d+)", slurm.ask("sinfo", "-h", "-N", *words, "-o", "%m") or "", re.M)
     return max(map(int, sizes), default=None)
+
+
+def _partitions() -> list[str]:
+    """The names of all partitions; none if Slurm does not answer."""
+    return sorted(set((slurm.ask("sinfo", "-h", "-o", "%R") or "").split()))
 
 
 def _default_partition() -> str:
