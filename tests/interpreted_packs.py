@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 import triton.language as tl
-from kernels import both, operand
+from kernels import formulas_of, operand
 from runs import packed_spec, quiet
 from triton.runtime.interpreter import InterpreterBuilder, TensorHandle
 
+from actstudy.health.moments import PASSES, all_moments
 from actstudy.nets.activations import ACTIVATIONS, LEARNT, RANDOM, Sites
 from actstudy.nets.mlp import MLP
 from actstudy.nets.packed import PackedMLP
@@ -20,6 +21,7 @@ from actstudy.training import pack_evaluation, pack_formulas, pack_kernel, pack_
 from actstudy.training.batches import batches
 from actstudy.training.pack_evaluation import Blocks, PackEvaluation
 from actstudy.training.pack_kernel import PackKernel, Tiles
+from actstudy.training.pack_probes import PackPasses
 from actstudy.training.wiring import make_pack
 
 CPU = torch.device("cpu")
@@ -60,33 +62,13 @@ def test_the_kernel_has_all_activations_without_weights_or_draws():
     assert set(pack_formulas.NAMES) == set(ACTIVATIONS) - {*LEARNT, *RANDOM}
 
 
-def values():
-    """(4096,) From 1e-12 to 30 on both sides, some beyond, zero, kinks and what is not a number."""
-    small = torch.logspace(-12, 0, 500)
-    far = torch.tensor([1e2, 1e4, 1e12, 1e18])
-    kinks = torch.tensor([0.0, 3.0, -3.0, 6.0])
-    some = [torch.linspace(-30, 30, 3000), small, -small, kinks, far, -far]
-    x = torch.cat(some)
-    return torch.cat([x, torch.full((4096 - len(x),), float("nan"))])
-
-
 @pytest.mark.parametrize("name", pack_formulas.NAMES)
 def test_a_formula_and_its_slope_are_those_of_the_registered_module(name):
     """Relative to the value from 1e-30 on: small signals keep their digits; slopes to 2e-6."""
-    x = values()
-    args = ACTIVATIONS[name].args
-    for a in [*args.values(), 0.7] if args else [0.0]:
-        exact = x.double().requires_grad_()
-        y = ACTIVATIONS[name].factory(**dict.fromkeys(args, a))(exact)
-        slope = torch.autograd.grad(y.sum(), exact)[0].float()
-        value = torch.empty_like(x)
-        derivative = torch.empty_like(x)
-        both[(1,)](x, value, derivative, a, len(x), getattr(pack_formulas, name))
-        real = ~x.isnan()
-        assert value[~real].isnan().all()
-        tail = 1e-6 if name.startswith("gelu") else 1e-30  # 1 + erf, as torch has it
-        torch.testing.assert_close(value[real], y[real].float(), rtol=2e-6, atol=tail)
-        torch.testing.assert_close(derivative[real], slope[real], rtol=2e-6, atol=2e-6)
+    tail = 1e-6 if name.startswith("gelu") else 1e-30  # 1 + erf, as torch has it
+    for (y, slope), (value, derivative) in formulas_of(name, CPU):
+        torch.testing.assert_close(value, y, rtol=2e-6, atol=tail)
+        torch.testing.assert_close(derivative, slope, rtol=2e-6, atol=2e-6)
 
 
 def size_of(tf32):
@@ -246,9 +228,27 @@ def test_a_pack_by_kernel_is_near_the_layers(data, tmp_path, monkeypatch, fields
         pairs = zip(layers.evaluate(split, [1, 0]), kernel.evaluate(split, [1, 0]), strict=True)
         for old, new in pairs:
             assert new.scores == pytest.approx(old.scores, abs=2e-2)
+    read = kernel.read_sites()
+    assert isinstance(kernel.passes, PackPasses)
+    kernel.passes = PASSES
+    torch.testing.assert_close(read, kernel.read_sites(), rtol=1e-3, atol=1e-4, equal_nan=True)
     log = (tmp_path / "tanh/log.txt").read_text()
     assert "kernel: not used: device cpu" in log
     assert "kernel: used" in log
+
+
+def test_passes_of_probes_are_those_of_torch_and_each_rows_own():
+    """Of values of more than a block, large and small, NaN and infinite."""
+    scales = torch.tensor([1.0, 1e-3, 1e3, 1.0, 1.0])[:, None]
+    x = torch.randn(5, 9000, generator=torch.Generator().manual_seed(1)) * scales
+    x[3, 17] = float("nan")
+    x[4, 3] = float("inf")
+    own = PackPasses(x)
+    got = all_moments([x], own)
+    for name, value in all_moments([x]).items():
+        torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-4, equal_nan=True)
+    for name, value in all_moments([x[1:3]], own).items():
+        assert torch.equal(value, got[name][:, 1:3])
 
 
 def test_one_run_that_the_kernel_does_not_train_is_enough(data, tmp_path, monkeypatch):

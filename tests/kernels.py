@@ -1,9 +1,11 @@
 """Kernels that call parts of the kernel of packs, for tests."""
 
+import torch
 import triton
 import triton.language as tl
 
-from actstudy.training import pack_layers
+from actstudy.nets.activations import ACTIVATIONS
+from actstudy.training import pack_formulas, pack_layers
 
 
 @triton.jit
@@ -20,3 +22,32 @@ def operand(x, y, n: tl.constexpr, size: tl.constexpr):
     """x (n,) as products take it."""
     place = tl.arange(0, n)
     tl.store(y + place, pack_layers.low(tl.load(x + place), size))
+
+
+def values():
+    """(4096,) From 1e-12 to 30 on both sides, some beyond, zero, kinks and what is not a number."""
+    small = torch.logspace(-12, 0, 500)
+    far = torch.tensor([1e2, 1e4, 1e12, 1e18])
+    kinks = torch.tensor([0.0, 3.0, -3.0, 6.0])
+    some = [torch.linspace(-30, 30, 3000), small, -small, kinks, far, -far]
+    x = torch.cat(some)
+    return torch.cat([x, torch.full((4096 - len(x),), float("nan"))])
+
+
+def formulas_of(name, device):
+    """Values and slopes of an activation as torch has them in float64, then by its formula.
+
+    For each of a few arguments. NaN must stay NaN and is left out.
+    """
+    x = values().to(device)
+    real = ~x.isnan()
+    args = ACTIVATIONS[name].args
+    for a in [*args.values(), 0.7] if args else [0.0]:
+        exact = x.double().requires_grad_()
+        y = ACTIVATIONS[name].factory(**dict.fromkeys(args, a))(exact)
+        slope = torch.autograd.grad(y.sum(), exact)[0].float()
+        value = torch.empty_like(x)
+        derivative = torch.empty_like(x)
+        both[(1,)](x, value, derivative, a, len(x), getattr(pack_formulas, name))
+        assert value[~real].isnan().all()
+        yield (y[real].detach().float(), slope[real]), (value[real], derivative[real])

@@ -417,6 +417,38 @@ def test_the_kernels_logits_are_those_of_float64(precision, limit, sizes):
     assert torch.equal(alone.logits(x.cuda())[0], got[0])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_kernels_passes_of_probes_are_those_of_torch(dtype):
+    """And a row's own, in any company."""
+    from actstudy.health.moments import all_moments
+    from actstudy.training.pack_probes import PackPasses
+
+    scales = torch.logspace(-3, 3, 64, device="cuda")[:, None]
+    x = (torch.randn(64, 32768, device="cuda") * scales).to(dtype)
+    x[5, 7] = float("nan")
+    x[6, 7] = float("inf")
+    own = PackPasses(x)
+    got = all_moments([x], own)
+    for name, value in all_moments([x]).items():
+        torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-4, equal_nan=True)
+    for name, value in all_moments([x[9:10]], own).items():
+        assert torch.equal(value, got[name][:, 9:10])
+
+
+def test_formulas_on_a_gpu_keep_small_values_and_tails():
+    """To 1e-5, relative from 1e-30 on: exponentials and inverses are the GPU's own instructions."""
+    from kernels import formulas_of
+
+    wrong = set()
+    for name in registry.literal("training/pack_formulas.py", "NAMES"):
+        tail = 1e-6 if name.startswith("gelu") else 1e-30
+        for (y, slope), (value, derivative) in formulas_of(name, torch.device("cuda")):
+            near = torch.allclose(value, y, rtol=1e-5, atol=tail)
+            if not near or not torch.allclose(derivative, slope, rtol=1e-5, atol=3e-6):
+                wrong.add(name)
+    assert wrong == set()
+
+
 def test_operands_of_tf32_are_rounded_to_nearest():
     """Halves away from zero; a tensor core alone would cut them off."""
     from kernels import operand

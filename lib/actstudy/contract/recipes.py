@@ -31,5 +31,5 @@ def recipe_of(spec: RunSpec) -> int:
         recipe += spec.precision == "bf16"
         # until then dropout was part of the compiled code of a pack's activations
         recipe += spec.dropout > 0
-    # until then all packs were trained layer by layer; then evaluated so
-    return recipe + 2 * (pack_kernels.why_not(spec) is None)
+    # until then all packs were trained layer by layer, evaluated so, then probed so
+    return recipe + 3 * (pack_kernels.why_not(spec) is None)

@@ -26,29 +26,45 @@ def moments(x: Tensor) -> dict[str, Tensor]:
     return {name: value[0] for name, value in all_moments([x]).items()}
 
 
+class Passes:
+    """The passes of moments over the rows of x (R, N). The kernel of packs has its own."""
+
+    def ends(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The sum, the least and the largest value of each row, (R,)."""
+        return totals(x, lambda part: [part])[0], x.amin(1), x.amax(1)
+
+    def powers(self, x: Tensor, middle: Tensor, width: Tensor) -> Tensor:
+        """The sums of z, z^2, z^3 and z^4 of z = (x - middle) / width; both (R, 1)."""
+
+        def terms(part: Tensor) -> list[Tensor]:
+            z = (part - middle) / width
+            square = z * z
+            return [z, square, square * z, square * square]
+
+        return totals(x, terms)
+
+
+PASSES = Passes()
+
+
 @torch.no_grad()
-def all_moments(xs: Sequence[Tensor]) -> dict[str, Tensor]:
+def all_moments(xs: Sequence[Tensor], passes: Passes = PASSES) -> dict[str, Tensor]:
     """Moments of the rows of S tensors (R, N), each (S, R) in float64; N is not 0.
 
     Many tensors at once, as a GPU takes as long for many numbers as for one. Skew and kurtosis are
     NaN if all values are equal, but for float32's rounding. There are two passes, the second of
     (x - mean) / max|x - mean|, so that no power over- or underflows.
     """
-    mean = torch.stack([totals(x, lambda part: [part])[0] / x.shape[1] for x in xs])
-    low = torch.stack([x.amin(1) for x in xs]).double()
-    high = torch.stack([x.amax(1) for x in xs]).double()
+    ends = [torch.stack(parts).double() for parts in zip(*map(passes.ends, xs), strict=True)]
+    mean = torch.stack([total / x.shape[1] for total, x in zip(ends[0], xs, strict=True)])
+    low, high = ends[1:]
     reach = torch.maximum(high - mean, mean - low)
     scale = torch.where(reach > 0, reach, 1.0)
     kind = functools.reduce(torch.promote_types, (x.dtype for x in xs), torch.float32)
     middle = mean.to(kind)[:, :, None]
     width = scale.to(kind)[:, :, None]
-
-    def powers(part: Tensor, i: int) -> list[Tensor]:
-        z = (part - middle[i]) / width[i]
-        square = z * z
-        return [z, square, square * z, square * square]
-
-    sums = [totals(x, functools.partial(powers, i=i)) / x.shape[1] for i, x in enumerate(xs)]
+    parts = zip(xs, middle, width, strict=True)
+    sums = [passes.powers(x, *about) / x.shape[1] for x, *about in parts]
     off, r2, r3, r4 = torch.stack(sums, 1)  # about a mean that float32 sums have rounded
     square = off * off  # no powers: a vector's, and its remainder's, differ in the last bit
     m2 = r2 - square

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from actstudy.health.moments import MOMENTS, all_moments, totals
+from actstudy.health.moments import MOMENTS, PASSES, Passes, all_moments, totals
 from actstudy.nets.activations import entry
 
 Key = tuple[str, str, int, str]  # kind, name, index, probe
@@ -36,7 +36,9 @@ def of_site(activations: Sequence[str | None], pre: Tensor, post: Tensor) -> dic
 
 @torch.no_grad()
 def of_each(
-    activations: Sequence[Sequence[str | None]], seen: Sequence[tuple[Tensor, Tensor]]
+    activations: Sequence[Sequence[str | None]],
+    seen: Sequence[tuple[Tensor, Tensor]],
+    passes: Passes = PASSES,
 ) -> list[dict[str, Tensor]]:
     """Probes of each of S sites, as of_site returns them of one; every site must have values.
 
@@ -46,7 +48,7 @@ def of_each(
     posts = [post.flatten(1) for _, post in seen]
     values = {}
     for side, tensors in (("pre", pres), ("post", posts)):
-        for name, value in all_moments(tensors).items():
+        for name, value in all_moments(tensors, passes).items():
             values[f"{side}_{name}"] = value
     post_counts = [totals(post, _counted_after) for post in posts]
     pre_counts = [totals(pre, _counted_before) for pre in pres]
@@ -104,6 +106,7 @@ def of_sites(
     sites: Mapping[str, Sequence[str | None]],
     seen: Sequence[tuple[Tensor, Tensor]],
     gradients: Sequence[Tensor],
+    passes: Passes = PASSES,
 ) -> Values:
     """Probes of all sites, and the flow ratio: the gradient's norm at the first over the last site.
 
@@ -112,7 +115,7 @@ def of_sites(
     """
     activations = list(sites.values())
     if all(x.numel() for pair in seen for x in pair):
-        probes_of_sites = of_each(activations, seen)
+        probes_of_sites = of_each(activations, seen, passes)
     else:
         probes_of_sites = []
         for names, (pre, post) in zip(activations, seen, strict=True):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from actstudy.health import learnt, values
+from actstudy.health.moments import PASSES, Passes
 from actstudy.nets.packed import Dropout, Layer
 from actstudy.tasks import classification
 from actstudy.tasks.metrics import Evaluation
@@ -31,6 +32,7 @@ class Pack(PackSteps):
 
     epoch_scalars: tuple[int, Tensor] = (-1, torch.empty(0))
     evaluation: Any = None  # a PackEvaluation, if the kernel evaluates
+    passes: Passes = PASSES
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,6 +47,7 @@ class Pack(PackSteps):
             self.kernel = pack_kernel.make(self.model, self.specs, self.seed_of, self.logs)
             if self.kernel:
                 self.evaluation = pack_evaluation.make(self.kernel, self.logs)
+                self.passes = pack_evaluation.passes(self.kernel, self.logs)
         self.by_kernel = self.kernel is not None
         self.dropout = PackDropout(self.model, self.spec, seeds, self.seed_of)
         self.probe_rows = probe_batch(self.splits["train"]["x"])
@@ -112,7 +115,7 @@ class Pack(PackSteps):
             loss = classification.losses(logits, y.expand(self.model.runs, -1))
         seen = [(layer.pre, layer.post) for layer in layers]
         gradients = torch.autograd.grad(loss.sum(), [layer.post for layer in layers])
-        read = values.of_sites(self.model.sites, seen, gradients)
+        read = values.of_sites(self.model.sites, seen, gradients, self.passes)
         read |= learnt.values(self.model.in_formula(), list(self.model.sites))
         return {"health": self.keyed("probe", read)}
 

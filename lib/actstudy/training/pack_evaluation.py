@@ -1,4 +1,4 @@
-"""The logits of the runs that `pack_kernel` trains, of many examples."""
+"""What evaluates and probes the runs that `pack_kernel` trains: logits of many examples, passes."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from actstudy.health.moments import PASSES, Passes
 from actstudy.training.log import Log
 from actstudy.training.pack_kernel import PackKernel, tried
 
@@ -37,6 +38,17 @@ def make(kernel: PackKernel, logs: Sequence[Log]) -> Any:
     """The evaluation by a kernel of packs, tried; None if it does not work: the logs say why."""
     blocks = BLOCKS[kernel.spec.precision]
     return tried(lambda: PackEvaluation(kernel, blocks), logs, "evaluation layer by layer")
+
+
+def passes(kernel: PackKernel, logs: Sequence[Log]) -> Passes:
+    """What probes read sites of a kernel's runs with: passes of its own, tried, else torch's."""
+
+    def build() -> Any:
+        from actstudy.training.pack_probes import PackPasses  # leads to Triton
+
+        return PackPasses(kernel.pre[:, 0].flatten(1))
+
+    return tried(build, logs, "probes read by torch") or PASSES
 
 
 class PackEvaluation:
