@@ -5,6 +5,8 @@ from actstudy.contract.spec import RECIPE, RunSpec
 
 # Task, precision -> that of runs whose meaning alone has changed since; raising RECIPE empties it.
 RECIPES = {("contrastive", name): 2 for name in ("tf32", "bf16", "fp16")}  # scored in float32
+# Activations whose slope follows from their value, which the next layer needs anyway.
+SLOPE_FROM_VALUE = ("relu", "tanh", "sigmoid", "identity")
 
 
 def why_no_kernels(spec: RunSpec) -> str | None:
@@ -19,9 +21,19 @@ def why_no_kernels(spec: RunSpec) -> str | None:
     return "strict" if spec.strict else None
 
 
+def recomputes(spec: RunSpec) -> bool:
+    """Whether a GPU computes what activations were given again, rather than keep and write it."""
+    if (spec.task, spec.model, spec.engine, spec.precision) != ("vision", None, "compiled", "bf16"):
+        return False
+    choice = spec.activation
+    names = [choice] if isinstance(choice, str) else [name for _, name in choice]
+    return not set(names) <= set(SLOPE_FROM_VALUE)
+
+
 def recipe_of(spec: RunSpec) -> int:
     """The version of the meaning of a run's training."""
     recipe = RECIPES.get((spec.task, spec.precision), RECIPE) + (why_no_kernels(spec) is None)
+    recipe += recomputes(spec)
     # momentum in fp16: until then a step that the loss scale skipped spoilt it
     # (torch's alone, but runs that differ in their framework share a recipe)
     if spec.precision == "fp16" and spec.optimizer == "sgd":

@@ -24,6 +24,7 @@ from actstudy.training.batches import (
     probe_draws,
 )
 from actstudy.training.blame import LOSS, first, watch_outputs
+from actstudy.training.compiling import compiled
 from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
 from actstudy.training.devices import generator
 from actstudy.training.engine import Engine, Places, Weights, autocast
@@ -60,8 +61,7 @@ class Job(Engine):
         self.loss_and_scores = getattr(self.task, "loss_and_scores", None)
         self.scored = self._scored
         if self.spec.engine == "compiled":
-            torch.compiler.reset()  # else the ninth kind of run of a process is over torch's limit
-            self.scored = torch.compile(self._scored, fullgraph=True, dynamic=False)
+            self.scored = compiled(self._scored, self.spec, self.device)
 
     def compiles(self, part: str) -> bool:
         if part == "validate":
