@@ -12,6 +12,7 @@ sys.path.append(str(ROOT / "docs"))
 sys.path.append(str(ROOT / "benchmarks"))
 import measured_goals
 import whole_study
+from measured_goals import PRINTED, Reading
 
 
 def no_reading() -> None:
@@ -34,8 +35,8 @@ def test_a_goal_is_met_by_the_value_that_is_printed(sign, value, now, met):
 
 
 def test_a_table_of_goals_says_what_is_missed_and_what_is_not_measured(monkeypatch):
-    slow = measured_goals.Reading(1.0, 2.0, 5, "NVIDIA H100 80GB HBM3")
-    fast = measured_goals.Reading(None, 4.0, 1, "AMD EPYC", "`rows.parquet`")
+    slow = Reading(1.0, 2.0, 5, "NVIDIA H100 80GB HBM3")
+    fast = Reading(None, 4.0, 1, "AMD EPYC", "`rows.parquet`")
     goals = [
         measured_goals.Goal("first", ">=", 3, 1, "series", lambda: slow, "it is slow"),
         measured_goals.Goal("second", ">=", 3, 1, "series", lambda: fast, "unseen"),
@@ -63,13 +64,13 @@ def test_goals_are_read_from_the_rows_that_scripts_write(monkeypatch, tmp_path):
     about = {"workload": "gpt", "activation": "gelu", "n_windows": 5, "device": "GPU"}
     rates = [{**about, "loop": loop, "per_second": rate} for loop, rate in loops]
     pd.DataFrame(rates).to_parquet(tmp_path / "throughput.parquet")
-    assert measured_goals.tokens() == measured_goals.Reading(110.0, 130.0, 5, "GPU")
+    assert measured_goals.tokens() == Reading(110.0, 130.0, 5, "GPU")
     packs = [("tf32", "layers", 132.0), ("tf32", "kernel", 200.0), ("bf16", "layers", 150.0)]
     columns = ["precision", "by", "run_epochs_per_second"]
     frame = pd.DataFrame(packs, columns=columns).assign(width=256, pairs=15, device="GPU")
     frame.to_parquet(tmp_path / "packs_cuda.parquet")
-    assert measured_goals.run_epochs("tf32") == measured_goals.Reading(132.0, 200.0, 15, "GPU")
-    assert measured_goals.run_epochs("bf16") == measured_goals.PRINTED["bf16"]
+    assert measured_goals.run_epochs("tf32") == Reading(132.0, 200.0, 15, "GPU")
+    assert measured_goals.run_epochs("bf16") == PRINTED["bf16"]
     columns = ["study", "part", "gpus", "runs_seconds", "seconds"]
     studies = [
         ("smoke", "", 1, 30.0, 40.0),
@@ -82,11 +83,31 @@ def test_goals_are_read_from_the_rows_that_scripts_write(monkeypatch, tmp_path):
     whole = pd.DataFrame(studies, columns=columns).assign(device="GPU", cores=16)
     whole.to_parquet(tmp_path / "whole_study.parquet")
     assert measured_goals.two_gpus().now == 2
-    assert measured_goals.depth_minutes() == measured_goals.PRINTED["depth"]
+    assert measured_goals.depth_minutes() == PRINTED["depth"]
     own = pd.DataFrame([("depth_full", "", 1, 200.0, 210.0)], columns=columns)
     whole = pd.concat([whole, own.assign(device="GPU", cores=16)], ignore_index=True)
     whole.to_parquet(tmp_path / "whole_study.parquet")
     assert measured_goals.depth_minutes().now == 3.5
+
+
+@pytest.mark.parametrize(
+    ("device", "rate", "reading"),
+    [
+        ("NVIDIA H100 80GB HBM3", 17346.2, PRINTED["gelu"]),  # rows of before
+        ("NVIDIA H100 80GB HBM3", 19000.0, Reading(17346, 19000.0, 5, "NVIDIA H100 80GB HBM3")),
+        ("NVIDIA H200", 21000.0, Reading(18972, 21000.0, 5, "NVIDIA H200")),
+        ("another", 21000.0, Reading(None, 21000.0, 5, "another")),
+    ],
+)
+def test_images_are_compared_with_those_of_the_same_card(
+    monkeypatch, tmp_path, device, rate, reading
+):
+    monkeypatch.setattr(measured_goals, "BENCHMARKS", tmp_path)
+    row = {"workload": "resnet18", "activation": "gelu", "loop": "ours", "per_second": rate}
+    pd.DataFrame([{**row, "n_windows": 5, "device": device}]).to_parquet(
+        tmp_path / "throughput.parquet"
+    )
+    assert measured_goals.images("gelu") == reading
 
 
 def test_a_part_of_a_study_has_its_seeds_tasks_and_activations_alone():

@@ -57,15 +57,15 @@ def test_a_run_that_the_kernel_does_not_train_has_a_reason_and_its_recipe(reason
     assert why_not(other) == reason.strip()
     changes = (other.precision == "bf16") + (other.dropout > 0)
     assert recipe_of(other) == 1 + (other.engine == "pack") * changes
-    assert recipe_of(plain) == 4
-    assert recipe_of(dataclasses.replace(plain, precision="tf32")) == 3
+    assert recipe_of(plain) == 5
+    assert recipe_of(dataclasses.replace(plain, precision="tf32")) == 4
 
 
 def test_planning_packs_edited_code_apart_under_the_recipe_of_the_layers(monkeypatch):
     plain = packed_spec("relu", **PLAIN)
     monkeypatch.setattr(code, "of_run", lambda spec: {"activation relu": "2"})
     edited = packed_spec("relu", **PLAIN)
-    assert (plain.recipe, edited.recipe) == (4, 2)
+    assert (plain.recipe, edited.recipe) == (5, 2)
     assert packs.shared(plain) != packs.shared(edited)
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from actstudy.health.moments import PASSES, Passes
 from actstudy.training.log import Log
-from actstudy.training.pack_kernel import PackKernel, tried
+from actstudy.training.pack_kernel import PackKernel
+from actstudy.training.pack_launch import Begin, launched, rehearse, tried
 
 
 @dataclass(frozen=True)
@@ -67,22 +68,23 @@ class PackEvaluation:
 
     def rehearse(self) -> None:
         """Compile and launch all there is."""
-        self.logits(self.kernel.x.new_zeros(1, self.kernel.features))
-        if self.kernel.x.is_cuda:
-            torch.cuda.synchronize()
+        rehearse(partial(self.logits, self.kernel.x.new_zeros(1, self.kernel.features)))
 
     @torch.no_grad()
-    def logits(self, x: Tensor) -> Tensor:
-        """Logits (R, N, classes) of x (N, features); zeros in rows without a run."""
+    def logits(self, x: Tensor, begin: Begin = launched) -> Tensor:
+        """Logits (R, N, classes) of x (N, features); zeros in rows without a run.
+
+        begin: how its programs do.
+        """
         kernel = self.kernel
         blocks = -(-len(x) // self.size.examples)
         filled = kernel.x.new_zeros(blocks * self.size.examples, self.size.inputs)
         filled[: len(x), : x.shape[1]] = x
         logits = kernel.weights.new_zeros(len(kernel.pre), len(x), kernel.classes)
-        kernel.for_each_activation(partial(self._launch, filled, logits))
+        kernel.for_each_activation(partial(self._launch, begin, filled, logits))
         return logits
 
-    def _launch(self, x: Tensor, logits: Tensor, name: str, runs: Tensor) -> None:
+    def _launch(self, begin: Begin, x: Tensor, logits: Tensor, name: str, runs: Tensor) -> None:
         """Launch the programs of the runs of an activation."""
         from actstudy.training import pack_formulas, pack_program
 
@@ -90,7 +92,8 @@ class PackEvaluation:
         options: dict[str, Any] = {"num_warps": self.blocks.warps}
         if x.is_cuda:
             options["maxnreg"] = self.blocks.registers
-        pack_program.logits_of[(len(x) // self.size.examples, len(runs))](
+        grid = (len(x) // self.size.examples, len(runs))
+        begin(pack_program.logits_of, grid)(
             runs,
             x,
             kernel.weights,

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from actstudy.contract.pack_kernels import why_not
 from actstudy.contract.spec import RunSpec
-from actstudy.nets import kernels
 from actstudy.nets.activations import ACTIVATIONS
 from actstudy.nets.packed import PackedMLP
 from actstudy.training.log import Log
+from actstudy.training.pack_launch import Begin, launched, rehearse, tried
 
 MAX_CLASSES = 128
 
@@ -55,22 +55,6 @@ def make(model: PackedMLP, specs: Sequence[RunSpec], seed_of: Tensor, logs: Sequ
         for log in logs:
             log.line("kernel: used")
     return kernel
-
-
-def tried(build: Callable[[], Any], logs: Sequence[Log], otherwise: str) -> Any:
-    """What was built and rehearsed; None if that failed: logs say what is done otherwise, and why.
-
-    OutOfMemoryError if memory ran out.
-    """
-    try:
-        built = build()
-        built.rehearse()
-    except Exception as error:
-        reason = kernels.fault(error)
-        for log in logs:
-            log.line(f"kernel: {otherwise}: {reason}")
-        return None
-    return built
 
 
 def _why_not_there(model: PackedMLP) -> str | None:
@@ -158,21 +142,25 @@ class PackKernel:
         """Compile and launch all there is, and change nothing that counts."""
         y = torch.zeros(len(self.x), self.spec.batch_size, dtype=torch.long, device=self.x.device)
         x = self.x[:, : self.spec.batch_size, : self.features]
-        self.step(x, y, self.scores.new_zeros(3), update=False, keep=False)
-        if self.x.is_cuda:
-            torch.cuda.synchronize()
+        rehearse(partial(self.step, x, y, self.scores.new_zeros(3), False, False))
 
     @torch.no_grad()
     def step(
-        self, x: Tensor, y: Tensor, scalars: Tensor, update: bool, keep: bool
+        self,
+        x: Tensor,
+        y: Tensor,
+        scalars: Tensor,
+        update: bool,
+        keep: bool,
+        begin: Begin = launched,
     ) -> tuple[Tensor, Tensor]:
         """Loss and accuracy (R,) on the seeds' batches x (S, B, features) and y (S, B).
 
         update: the weights as well, at the share scalars[0] of the runs' rates; keep: gradients
-        are written.
+        are written; begin: how its programs do.
         """
         self.x[:, : x.shape[1], : x.shape[2]] = x
-        self.for_each_activation(partial(self._launch, y, scalars, update, keep))
+        self.for_each_activation(partial(self._launch, begin, y, scalars, update, keep))
         loss, accuracy = self.scores.clone()
         return loss, accuracy
 
@@ -190,7 +178,14 @@ class PackKernel:
             torch.cuda.current_stream().wait_stream(stream)
 
     def _launch(
-        self, y: Tensor, scalars: Tensor, update: bool, keep: bool, name: str, runs: Tensor
+        self,
+        begin: Begin,
+        y: Tensor,
+        scalars: Tensor,
+        update: bool,
+        keep: bool,
+        name: str,
+        runs: Tensor,
     ) -> None:
         """Launch the programs of the runs of an activation."""
         from actstudy.training import pack_formulas, pack_program
@@ -198,7 +193,7 @@ class PackKernel:
         options: dict[str, Any] = {"num_warps": self.tiles.warps, "num_stages": self.tiles.stages}
         if self.x.is_cuda:
             options["maxnreg"] = self.tiles.registers
-        pack_program.step[(len(runs),)](
+        begin(pack_program.step, (len(runs),))(
             runs,
             self.seed_of,
             self.x,
