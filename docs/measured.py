@@ -61,6 +61,12 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def measured_on(frame: pd.DataFrame) -> str:
+    """A paragraph that names the devices of rows, with their torch."""
+    places = frame[["device", "torch"]].drop_duplicates().itertuples(index=False)
+    return "\nOn " + "; ".join(f"{device}, torch {torch}" for device, torch in places) + ".\n"
+
+
 def throughput() -> str:
     """Training throughput of three loops."""
     rates = pd.read_parquet(BENCHMARKS / "throughput.parquet")
@@ -79,7 +85,7 @@ def throughput() -> str:
                 + [f"{own['peak_gib']:.1f} ({first['peak_gib']:.1f})"]
             )
     head = "workload|activation|first|careful|actstudy|/ first|/ careful|of the matrix rate"
-    return markdown([*head.split("|"), "peak GiB (first)"], rows)
+    return markdown([*head.split("|"), "peak GiB (first)"], rows) + measured_on(rates)
 
 
 def pack_of(row: Mapping[str, Any]) -> str:
@@ -114,7 +120,7 @@ def packs() -> str:
         rows.append([names.get(row["what"], pack_of(row)), *entries])
     head = "|run-epochs per second|to the first loop|evaluation|probes"
     with_probes = "an epoch with probes, to one without (95% interval)"
-    return markdown([*head.split("|"), with_probes], rows)
+    return markdown([*head.split("|"), with_probes], rows) + measured_on(frame)
 
 
 def activations_cpu() -> str:

@@ -13,6 +13,7 @@ NOT_MEASURED = "not measured"
 SIGNS = {">=": "at least", "<=": "at most"}
 MET = {True: "yes", False: "**no**"}
 BEFORE = {"cls": 15.7, "lm": 15.0}  # of an earlier full study on four H100: medians of 15 runs
+# images per second by card, if the compiler by itself says what is computed again
 IMAGES_BEFORE = {"gelu": {"H100": 17346, "H200": 18972}, "silu": {"H100": 17837, "H200": 20100}}
 DEPTH_BEFORE = 429 / 60  # minutes on an H100, packs layer by layer
 NO_FILE = "a call without a file"

@@ -69,7 +69,7 @@ def powers(x, middle, width, sums, n, block: constexpr):
 
 
 class PackPasses(Passes):
-    """Each reads its tensor once; sums are in float32. like: values (R, N) of the device."""
+    """Each reads its tensor once; sums are in float32. like: what both are tried on."""
 
     def __init__(self, like: Tensor) -> None:
         self.like = like
