@@ -53,8 +53,8 @@ def gpu(monkeypatch):
     monkeypatch.setattr(host, "cores", lambda: len(NAMES))
     for name in ("step", "logits_of"):
         function = getattr(pack_program, name)
-        kept = type(function.device_caches)(function.create_binder)
-        monkeypatch.setattr(function, "device_caches", kept)
+        empty = type(function.device_caches)(function.create_binder)
+        monkeypatch.setattr(function, "device_caches", empty)
         monkeypatch.setattr(function, "compile", None, raising=False)  # its memory of it is undone
     return done
 
@@ -85,7 +85,7 @@ def test_a_compilation_that_fails_is_a_reason_and_leaves_nothing_on(gpu, monkeyp
     import triton
     from triton.runtime._async_compile import active_mode
 
-    class Left(triton.AsyncCompileMode):
+    class StaysOn(triton.AsyncCompileMode):
         def __exit__(self, *error):
             try:
                 super().__exit__(*error)
@@ -95,7 +95,7 @@ def test_a_compilation_that_fails_is_a_reason_and_leaves_nothing_on(gpu, monkeyp
     def fails(*_, **__):
         raise RuntimeError("no registers left")
 
-    monkeypatch.setattr(triton, "AsyncCompileMode", Left)
+    monkeypatch.setattr(triton, "AsyncCompileMode", StaysOn)
     monkeypatch.setattr(triton.compiler, "compile", fails)
     lines = []
     assert pack_launch.tried(kernel, [SimpleNamespace(line=lines.append)], "not used") is None
