@@ -69,7 +69,9 @@ def random_data(workload: dict[str, Any]) -> Prepared:
 
     Passages are padded to random lengths.
     """
-    rng, manifest, arrays = np.random.default_rng(0), workload["manifest"], {}
+    rng = np.random.default_rng(0)
+    manifest = workload["manifest"]
+    arrays = {}
     for split, n in (("train", 64 * workload["fields"]["batch_size"]), ("val", 256), ("test", 256)):
         if workload["task"] == "vision":
             x = rng.integers(0, 256, (n, *manifest["shape"]), np.uint8)
@@ -90,7 +92,8 @@ class Images(Dataset[tuple[Tensor, int]]):
     """Decoded images, transformed one by one as torchvision's own recipes do."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        self.x, self.y = torch.from_numpy(x), y
+        self.x = torch.from_numpy(x)
+        self.y = y
         scale = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.47] * 3, [0.27] * 3)]
         self.transform = v2.Compose(
             [v2.RandomResizedCrop(x.shape[-1]), v2.RandomHorizontalFlip(), *scale]
@@ -112,13 +115,12 @@ def model_of(spec: RunSpec, data: Prepared) -> nn.Module:
 def first(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
     """Steps of the loop a user would write first."""
     torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = (
-        False,
-        True,
-    )  # torch's defaults
+    torch.backends.cudnn.benchmark = False  # this and the next one: torch's defaults
+    torch.backends.cudnn.allow_tf32 = True
     model = model_of(spec, data)
     optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
-    x, y = data.arrays["train_x"], data.arrays["train_y"]
+    x = data.arrays["train_x"]
+    y = data.arrays["train_y"]
     images = "images" in task.TASK["takes"]
     dataset = Images(x, y) if images else TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
     loader = DataLoader(
@@ -126,9 +128,8 @@ def first(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
     )
     while True:
         for inputs, labels in loader:
-            inputs, labels = inputs.to(GPU), labels.to(GPU)
             optimizer.zero_grad()
-            loss = task.loss(model(inputs), labels, spec.label_smoothing)
+            loss = task.loss(model(inputs.to(GPU)), labels.to(GPU), spec.label_smoothing)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -162,10 +163,12 @@ def careful(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True
     )
-    arrays, standardised = data.on(GPU, "train"), data.inputs(GPU)
+    arrays = data.on(GPU, "train")
+    standardised = data.inputs(GPU)
     for step in range(10**9):
         rows = torch.randint(len(arrays["x"]), (spec.batch_size,), device=GPU)
-        inputs, labels = arrays["x"][rows], arrays["y"][rows]
+        inputs = arrays["x"][rows]
+        labels = arrays["y"][rows]
         if spec.augment != "none":
             drawn = augment.draws(spec.augment, 0, step, len(rows), *inputs.shape[-2:])
             inputs = augment.augment(inputs, torch.from_numpy(drawn).to(GPU, non_blocking=True))
@@ -182,7 +185,7 @@ def careful(
         yield
 
 
-def ours(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
+def trained(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
     """Steps of a run, as `python -m actstudy train` makes them, though in this process."""
     torch.compiler.reset()
     with tempfile.TemporaryDirectory() as folder:
@@ -195,4 +198,4 @@ def ours(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
 def without_kernels(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
     """Steps of a run whose GPU refuses the kernels of its model."""
     with mock.patch.object(kernels, "refusal", return_value="a benchmark"):
-        yield from ours(spec, task, data)
+        yield from trained(spec, task, data)

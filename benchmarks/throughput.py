@@ -33,8 +33,8 @@ from plain_loops import (
     careful,
     first,
     model_of,
-    ours,
     random_data,
+    trained,
     without_kernels,
 )
 from torch.utils.flop_counter import FlopCounterMode
@@ -44,7 +44,8 @@ from actstudy.contract.spec import RunSpec
 from actstudy.data.prepared import Prepared
 from actstudy.study.planning import run_spec
 
-WINDOWS, WARM_UP = 5, 8
+WINDOWS = 5
+WARM_UP = 8  # steps
 STEPS = {  # of a window
     "first": 15,
     "careful": 40,
@@ -53,13 +54,12 @@ STEPS = {  # of a window
     "ours": 40,
 }
 KEY = ["workload", "activation", "loop"]  # of a row
-
 LOOPS = {
     "first": first,
     "careful": careful,
     "compiled": functools.partial(careful, compiles=True),
     "without kernels": without_kernels,
-    "ours": ours,
+    "ours": trained,
 }
 
 
@@ -68,7 +68,9 @@ def timed(name: str, make: Callable[..., Iterator[None]], *arguments: Any) -> di
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    began, steps, seconds = time.perf_counter(), make(*arguments), []
+    began = time.perf_counter()
+    steps = make(*arguments)
+    seconds = []
     for index in range(WARM_UP):
         next(steps)
         torch.cuda.synchronize()
@@ -89,7 +91,8 @@ def flops(spec: RunSpec, task: ModuleType, data: Prepared) -> int:
     """Floating-point operations of one step's forward and backward pass, products and convolutions
     alone.
     """
-    model, arrays = model_of(spec, data), data.on(GPU, "train")
+    model = model_of(spec, data)
+    arrays = data.on(GPU, "train")
     x, y = arrays["x"][: spec.batch_size], arrays["y"][: spec.batch_size]
     with FlopCounterMode(display=False) as counter, torch.autocast("cuda", dtype=torch.bfloat16):
         task.loss(model(data.inputs(GPU)(x)), y).backward()
@@ -100,7 +103,9 @@ def matrix_rate(n: int = 8192) -> float:
     """Operations a second of one n^3 bf16 matrix product on random data: what this device can do at
     most.
     """
-    a, b, seconds = *(torch.randn(n, n, device=GPU, dtype=torch.bfloat16) for _ in range(2)), []
+    a = torch.randn(n, n, device=GPU, dtype=torch.bfloat16)
+    b = torch.randn(n, n, device=GPU, dtype=torch.bfloat16)
+    seconds = []
     for _ in range(30):
         torch.cuda.synchronize()
         began = time.perf_counter()
@@ -118,25 +123,27 @@ def measured(workload: str, activation: str, loops: list[str], rate: float) -> l
     spec = run_spec(
         own["task"], 0, {**RECIPE, **own["fields"], "activation": activation, "engine": "compiled"}
     )
-    task, data = importlib.import_module(f"actstudy.tasks.{own['task']}"), random_data(own)
+    task = importlib.import_module(f"actstudy.tasks.{own['task']}")
+    data = random_data(own)
     units = spec.batch_size * (spec.context or 1 if own["task"] == "lm" else 1)
-    work, rows = flops(spec, task, data), []
+    work = flops(spec, task, data)
+    rows = []
     for name in loops:
         if name == "without kernels" and recipes.why_no_kernels(spec):
             continue
-        found = timed(name, LOOPS[name], spec, task, data)
+        times = timed(name, LOOPS[name], spec, task, data)
         rows.append(
             {
                 "workload": workload,
                 "activation": activation,
                 "loop": name,
                 "unit": task.TASK["throughput_unit"],
-                "per_second": units / found["step"],
-                "lowest": units / found["slowest"],
-                "highest": units / found["fastest"],
-                "share_of_matrix_rate": work / found["step"] / rate,
-                "peak_gib": found["peak_bytes"] / 2**30,
-                "start_up_seconds": found["start_up"],
+                "per_second": units / times["step"],
+                "lowest": units / times["slowest"],
+                "highest": units / times["fastest"],
+                "share_of_matrix_rate": work / times["step"] / rate,
+                "peak_gib": times["peak_bytes"] / 2**30,
+                "start_up_seconds": times["start_up"],
                 "n_windows": WINDOWS,
                 "device": torch.cuda.get_device_name(),
                 "torch": torch.__version__,
@@ -163,7 +170,8 @@ def main() -> None:
     others = set(before.get("device", [])) - {torch.cuda.get_device_name(GPU)}
     if others:
         parser.error(f"--out: {file} has rows of {', '.join(others)}; allowed: another folder")
-    rate, rows = matrix_rate(), []
+    rate = matrix_rate()
+    rows = []
     print(f"{rate / 1e12:.0f} TFLOP/s, {os.cpu_count()} cores")
     for workload in arguments.workloads:
         for activation in arguments.activations:
