@@ -3,7 +3,7 @@
 
     python benchmarks/health.py resnet18 gpt --out benchmarks/results
 
-The workloads of throughput.py. ours: pairs of windows with probes each 100 steps and without, in
+The workloads of plain_loops.py. ours: pairs of windows with probes each 100 steps and without, in
 turns; the cost of a pair is the ratio of their seconds a step, less one, beside the probes' own
 share of the seconds; ms without. careful: the eager loop as it is, with a Monitor each 100 steps,
 and with a forward hook at each activation that fetches its mean at each step.
@@ -21,7 +21,7 @@ from types import ModuleType
 
 import numpy as np
 import pandas as pd
-import throughput
+import plain_loops
 import torch
 from scipy import stats
 from torch import nn
@@ -47,7 +47,7 @@ def ours(spec: RunSpec, data: Prepared) -> list[tuple[float, float, float]]:
     """
     found: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        job = make_job(spec, Path(folder), data, throughput.GPU, Settings(quiet=True))
+        job = make_job(spec, Path(folder), data, plain_loops.GPU, Settings(quiet=True))
         steps = batches(job, 0)
         for window in range(-1, 2 * PAIRS):  # the first prepares: its steps are probed in turns
             every = 2 if window < 0 else EVERY if window % 2 == 0 else 10**9
@@ -99,9 +99,9 @@ def seconds_a_step(steps: Iterator[None]) -> float:
 
 def measured(name: str, activation: str) -> list[dict[str, object]]:
     """Rows of one workload."""
-    own = throughput.WORKLOADS[name]
-    fields = {**throughput.RECIPE, **own["fields"], "activation": activation, "engine": "compiled"}
-    spec, data = run_spec(own["task"], 0, fields), throughput.random_data(own)
+    own = plain_loops.WORKLOADS[name]
+    fields = {**plain_loops.RECIPE, **own["fields"], "activation": activation, "engine": "compiled"}
+    spec, data = run_spec(own["task"], 0, fields), plain_loops.random_data(own)
     task: ModuleType = importlib.import_module(f"actstudy.tasks.{own['task']}")
     windows = np.array(ours(spec, data))
     pairs, shares = windows[:, 0] / windows[:, 1] - 1, windows[:, 2]
@@ -119,7 +119,7 @@ def measured(name: str, activation: str) -> list[dict[str, object]]:
     plain = None
     for what, watch in (("careful", None), ("monitor", monitored), ("hooks with .item()", naive)):
         gc.collect()
-        seconds = seconds_a_step(throughput.careful(spec, task, data, watch))
+        seconds = seconds_a_step(plain_loops.careful(spec, task, data, watch))
         plain = plain or seconds
         rows.append({"what": what, "cost": seconds / plain - 1, "ms": seconds * 1e3})
     return [{"workload": name, "activation": activation, **row} for row in rows]
@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("workloads", nargs="+", choices=throughput.WORKLOADS)
+    parser.add_argument("workloads", nargs="+", choices=plain_loops.WORKLOADS)
     parser.add_argument("--activation", default="relu")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

@@ -2,8 +2,8 @@
 
     python benchmarks/strict.py resnet18 gpt encoder --out benchmarks/results
 
-The workloads of throughput.py. Three processes with `strict: true` train the same steps each; their
-weights' SHA-256 must be one. Three without it, in between, are the speed that strict mode is
+The workloads of plain_loops.py. Three processes with `strict: true` train the same steps each;
+their weights' SHA-256 must be one. Three without it, in between, are the speed that strict mode is
 compared with.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from throughput import GPU, RECIPE, WORKLOADS, random_data
+from plain_loops import GPU, RECIPE, WORKLOADS, random_data
 
 from actstudy.study.planning import run_spec
 from actstudy.training.batches import batches

@@ -18,221 +18,48 @@ import gc
 import importlib
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest import mock
 
-import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from plain_loops import (
+    GPU,
+    RECIPE,
+    WORKLOADS,
+    careful,
+    first,
+    model_of,
+    random_data,
+    trained,
+    without_kernels,
+)
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.transforms import v2
 
 from actstudy.contract import recipes
 from actstudy.contract.spec import RunSpec
-from actstudy.data import augment
 from actstudy.data.prepared import Prepared
-from actstudy.nets import kernels
 from actstudy.study.planning import run_spec
-from actstudy.training.batches import batches
-from actstudy.training.settings import Settings
-from actstudy.training.wiring import make_job, make_model
 
-CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
-WINDOWS, WARM_UP = 5, 8
-RECIPE = {
-    "precision": "bf16",
-    "epochs": 100,
-    "warmup": 0,
-    "clip": 1.0,
-    "optimizer": "adamw",
-    "weight_decay": 0.05,
-}
-TEXT = {"vocabulary": 30000, "width": 384, "heads": 6, "depth": 6}
-WORKLOADS: dict[str, dict[str, Any]] = {
-    "resnet18": {
-        "task": "vision",
-        "fields": {
-            "width": 64,
-            "augment": "crop_flip",
-            "label_smoothing": 0.1,
-            "batch_size": 256,
-            "lr": 0.002,
-        },
-        "manifest": {
-            "shape": [3, 64, 64],
-            "classes": 200,
-            "mean": [[[120.0]]] * 3,
-            "sd": [[[70.0]]] * 3,
-        },
-    },
-    "gpt": {
-        "task": "lm",
-        "fields": {**TEXT, "context": 256, "batch_size": 64, "lr": 0.001},
-        "manifest": {"vocabulary": 30000, "context": 256},
-    },
-    "encoder": {
-        "task": "cls",
-        "fields": {**TEXT, "context": 128, "batch_size": 256, "lr": 0.001, "dropout": 0.1},
-        "manifest": {"vocabulary": 30000, "context": 128, "classes": 4},
-    },
-}
-STEPS = {
+WINDOWS = 5
+WARM_UP = 8  # steps
+STEPS = {  # of a window
     "first": 15,
     "careful": 40,
     "compiled": 40,
     "without kernels": 40,
     "ours": 40,
-}  # of a window
+}
 KEY = ["workload", "activation", "loop"]  # of a row
-
-
-def random_data(workload: dict[str, Any]) -> Prepared:
-    """A prepared data set of random content in the workload's shapes.
-
-    Passages are padded to random lengths.
-    """
-    rng, manifest, arrays = np.random.default_rng(0), workload["manifest"], {}
-    for split, n in (("train", 64 * workload["fields"]["batch_size"]), ("val", 256), ("test", 256)):
-        if workload["task"] == "vision":
-            x = rng.integers(0, 256, (n, *manifest["shape"]), np.uint8)
-        else:
-            x = rng.integers(2, manifest["vocabulary"], (n, manifest["context"]), np.int32)
-        if workload["task"] == "cls":
-            x[
-                np.arange(manifest["context"]) >= rng.integers(20, manifest["context"], n)[:, None]
-            ] = 0
-        y = rng.integers(2, manifest["vocabulary"], x.shape) if workload["task"] == "lm" else None
-        y = rng.integers(0, manifest["classes"], n) if y is None else y
-        arrays |= {f"{split}_x": x, f"{split}_y": y}
-    counts = {split: len(arrays[f"{split}_x"]) for split in ("train", "val", "test")}
-    return Prepared(Path(), {**manifest, "counts": counts}, arrays, "")
-
-
-class Images(Dataset[tuple[Tensor, int]]):
-    """Decoded images, transformed one by one as torchvision's own recipes do."""
-
-    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        self.x, self.y = torch.from_numpy(x), y
-        scale = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.47] * 3, [0.27] * 3)]
-        self.transform = v2.Compose(
-            [v2.RandomResizedCrop(x.shape[-1]), v2.RandomHorizontalFlip(), *scale]
-        )
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(self.x[index]), int(self.y[index])
-
-
-def model_of(spec: RunSpec, data: Prepared) -> nn.Module:
-    """The model that the trainer builds for a spec, with its initial weights, on the GPU."""
-    model: nn.Module = make_model(spec, data)[0]
-    return model.to(GPU)
-
-
-def first(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
-    """Steps of the loop a user would write first."""
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = (
-        False,
-        True,
-    )  # torch's defaults
-    model = model_of(spec, data)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
-    x, y = data.arrays["train_x"], data.arrays["train_y"]
-    images = "images" in task.TASK["takes"]
-    dataset = Images(x, y) if images else TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
-    loader = DataLoader(
-        dataset, spec.batch_size, shuffle=True, drop_last=True, num_workers=8 if images else 0
-    )
-    while True:
-        for inputs, labels in loader:
-            inputs, labels = inputs.to(GPU), labels.to(GPU)
-            optimizer.zero_grad()
-            loss = task.loss(model(inputs), labels, spec.label_smoothing)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            loss.item()
-            yield
-
-
-def careful(
-    spec: RunSpec,
-    task: ModuleType,
-    data: Prepared,
-    watch: Callable[[nn.Module], Callable[[], object]] | None = None,
-    compiles: bool = False,
-) -> Iterator[None]:
-    """Steps of a careful loop in mixed precision, eager or with model and loss compiled.
-
-    watch(model) is called first, what it returns after each step.
-    """
-    torch.set_float32_matmul_precision("high")
-    torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
-    model = model_of(spec, data).to(memory_format=torch.channels_last)
-    watched = watch(model) if watch else lambda: None
-
-    def loss_of(inputs: Tensor, labels: Tensor) -> Tensor:
-        value: Tensor = task.loss(model(inputs), labels, spec.label_smoothing)
-        return value
-
-    if compiles:
-        torch.compiler.reset()
-        loss_of = torch.compile(loss_of)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True
-    )
-    arrays, standardised = data.on(GPU, "train"), data.inputs(GPU)
-    for step in range(10**9):
-        rows = torch.randint(len(arrays["x"]), (spec.batch_size,), device=GPU)
-        inputs, labels = arrays["x"][rows], arrays["y"][rows]
-        if spec.augment != "none":
-            drawn = augment.draws(spec.augment, 0, step, len(rows), *inputs.shape[-2:])
-            inputs = augment.augment(inputs, torch.from_numpy(drawn).to(GPU, non_blocking=True))
-        inputs = standardised(inputs).contiguous(
-            memory_format=torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
-        )
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cuda", dtype=torch.bfloat16):
-            loss = loss_of(inputs, labels)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        watched()
-        yield
-
-
-def ours(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
-    """Steps of a run, as `python -m actstudy train` makes them, though in this process."""
-    torch.compiler.reset()
-    with tempfile.TemporaryDirectory() as folder:
-        job = make_job(spec, Path(folder), data, GPU, Settings(quiet=True))
-        for step, rows in batches(job, 0):
-            job.train(step, rows)
-            yield
-
-
-def without_kernels(spec: RunSpec, task: ModuleType, data: Prepared) -> Iterator[None]:
-    """Steps of a run whose GPU refuses the kernels of its model."""
-    with mock.patch.object(kernels, "refusal", return_value="a benchmark"):
-        yield from ours(spec, task, data)
-
-
 LOOPS = {
     "first": first,
     "careful": careful,
     "compiled": functools.partial(careful, compiles=True),
     "without kernels": without_kernels,
-    "ours": ours,
+    "ours": trained,
 }
 
 
@@ -241,7 +68,9 @@ def timed(name: str, make: Callable[..., Iterator[None]], *arguments: Any) -> di
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    began, steps, seconds = time.perf_counter(), make(*arguments), []
+    began = time.perf_counter()
+    steps = make(*arguments)
+    seconds = []
     for index in range(WARM_UP):
         next(steps)
         torch.cuda.synchronize()
@@ -262,7 +91,8 @@ def flops(spec: RunSpec, task: ModuleType, data: Prepared) -> int:
     """Floating-point operations of one step's forward and backward pass, products and convolutions
     alone.
     """
-    model, arrays = model_of(spec, data), data.on(GPU, "train")
+    model = model_of(spec, data)
+    arrays = data.on(GPU, "train")
     x, y = arrays["x"][: spec.batch_size], arrays["y"][: spec.batch_size]
     with FlopCounterMode(display=False) as counter, torch.autocast("cuda", dtype=torch.bfloat16):
         task.loss(model(data.inputs(GPU)(x)), y).backward()
@@ -273,7 +103,9 @@ def matrix_rate(n: int = 8192) -> float:
     """Operations a second of one n^3 bf16 matrix product on random data: what this device can do at
     most.
     """
-    a, b, seconds = *(torch.randn(n, n, device=GPU, dtype=torch.bfloat16) for _ in range(2)), []
+    a = torch.randn(n, n, device=GPU, dtype=torch.bfloat16)
+    b = torch.randn(n, n, device=GPU, dtype=torch.bfloat16)
+    seconds = []
     for _ in range(30):
         torch.cuda.synchronize()
         began = time.perf_counter()
@@ -291,25 +123,27 @@ def measured(workload: str, activation: str, loops: list[str], rate: float) -> l
     spec = run_spec(
         own["task"], 0, {**RECIPE, **own["fields"], "activation": activation, "engine": "compiled"}
     )
-    task, data = importlib.import_module(f"actstudy.tasks.{own['task']}"), random_data(own)
+    task = importlib.import_module(f"actstudy.tasks.{own['task']}")
+    data = random_data(own)
     units = spec.batch_size * (spec.context or 1 if own["task"] == "lm" else 1)
-    work, rows = flops(spec, task, data), []
+    work = flops(spec, task, data)
+    rows = []
     for name in loops:
         if name == "without kernels" and recipes.why_no_kernels(spec):
             continue
-        found = timed(name, LOOPS[name], spec, task, data)
+        times = timed(name, LOOPS[name], spec, task, data)
         rows.append(
             {
                 "workload": workload,
                 "activation": activation,
                 "loop": name,
                 "unit": task.TASK["throughput_unit"],
-                "per_second": units / found["step"],
-                "lowest": units / found["slowest"],
-                "highest": units / found["fastest"],
-                "share_of_matrix_rate": work / found["step"] / rate,
-                "peak_gib": found["peak_bytes"] / 2**30,
-                "start_up_seconds": found["start_up"],
+                "per_second": units / times["step"],
+                "lowest": units / times["slowest"],
+                "highest": units / times["fastest"],
+                "share_of_matrix_rate": work / times["step"] / rate,
+                "peak_gib": times["peak_bytes"] / 2**30,
+                "start_up_seconds": times["start_up"],
                 "n_windows": WINDOWS,
                 "device": torch.cuda.get_device_name(),
                 "torch": torch.__version__,
@@ -336,7 +170,8 @@ def main() -> None:
     others = set(before.get("device", [])) - {torch.cuda.get_device_name(GPU)}
     if others:
         parser.error(f"--out: {file} has rows of {', '.join(others)}; allowed: another folder")
-    rate, rows = matrix_rate(), []
+    rate = matrix_rate()
+    rows = []
     print(f"{rate / 1e12:.0f} TFLOP/s, {os.cpu_count()} cores")
     for workload in arguments.workloads:
         for activation in arguments.activations:
