@@ -61,10 +61,9 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measured_on(frame: pd.DataFrame) -> str:
-    """A paragraph that names the devices of rows, with their torch."""
-    places = frame[["device", "torch"]].drop_duplicates().itertuples(index=False)
-    return "\nOn " + "; ".join(f"{device}, torch {torch}" for device, torch in places) + ".\n"
+def card(device: str) -> str:
+    """A device as tables name it."""
+    return device.removeprefix("NVIDIA ").removesuffix(" 80GB HBM3")
 
 
 def throughput() -> str:
@@ -82,10 +81,10 @@ def throughput() -> str:
                 [title, activation, *(f"{speed:,.0f}" for speed in speeds)]
                 + [f"{speeds[2] / speeds[0]:.2f}", f"{speeds[2] / speeds[1]:.2f}"]
                 + [f"{own['share_of_matrix_rate']:.0%}"]
-                + [f"{own['peak_gib']:.1f} ({first['peak_gib']:.1f})"]
+                + [f"{own['peak_gib']:.1f} ({first['peak_gib']:.1f})", card(own["device"])]
             )
     head = "workload|activation|first|careful|actstudy|/ first|/ careful|of the matrix rate"
-    return markdown([*head.split("|"), "peak GiB (first)"], rows) + measured_on(rates)
+    return markdown([*head.split("|"), "peak GiB (first)", "device"], rows)
 
 
 def pack_of(row: Mapping[str, Any]) -> str:
@@ -117,10 +116,10 @@ def packs() -> str:
             entries.append(f"{row['probes_cost']:+.1%} ({ends})")
         else:
             entries += ["", "", ""]
-        rows.append([names.get(row["what"], pack_of(row)), *entries])
+        rows.append([names.get(row["what"], pack_of(row)), *entries, card(row["device"])])
     head = "|run-epochs per second|to the first loop|evaluation|probes"
     with_probes = "an epoch with probes, to one without (95% interval)"
-    return markdown([*head.split("|"), with_probes], rows) + measured_on(frame)
+    return markdown([*head.split("|"), with_probes, "device"], rows)
 
 
 def activations_cpu() -> str:

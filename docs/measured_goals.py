@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
-from measured import BENCHMARKS, markdown
+from measured import BENCHMARKS, card, markdown
 
 from actstudy.analysis.scale import rounded
 
@@ -238,8 +238,7 @@ def goals() -> str:
             lines.append([goal.what, aim, "", NOT_MEASURED, "", "", "", script])
             continue
         is_met = goal.is_met(reading.now)
-        device = reading.device.removeprefix("NVIDIA ").removesuffix(" 80GB HBM3")
-        about = [MET[is_met], str(reading.n), device, reading.source or script]
+        about = [MET[is_met], str(reading.n), card(reading.device), reading.source or script]
         lines.append(
             [goal.what, aim, goal.number(reading.before), goal.number(reading.now), *about]
         )

@@ -258,17 +258,22 @@ def test_one_run_that_the_kernel_does_not_train_is_enough(data, tmp_path, monkey
     assert "kernel: not used: activation prelu, which it has not" in log
 
 
-def test_an_evaluation_that_does_not_compile_is_a_line_of_the_log(data, tmp_path, monkeypatch):
+def test_evaluation_and_probes_that_do_not_compile_are_lines_of_the_log(
+    data, tmp_path, monkeypatch
+):
     def broken(*_):
         raise RuntimeError("no such instruction\nand more")
 
     monkeypatch.setattr(PackEvaluation, "rehearse", broken)
+    monkeypatch.setattr(PackPasses, "rehearse", broken)
     pack, _ = packed(["tanh"], data, tmp_path, True, monkeypatch, **FUSED)
     assert pack.kernel
     assert pack.evaluation is None
     assert pack.evaluate("val", [0])[0].scores["loss"] > 0
-    words = "kernel: evaluation layer by layer: RuntimeError: no such instruction\n"
-    assert words in (tmp_path / "tanh/log.txt").read_text()
+    assert pack.passes is PASSES
+    log = (tmp_path / "tanh/log.txt").read_text()
+    for otherwise in ("evaluation layer by layer", "probes read by torch"):
+        assert f"kernel: {otherwise}: RuntimeError: no such instruction\n" in log
 
 
 def test_a_kernel_that_does_not_compile_is_a_line_of_the_log(data, tmp_path, monkeypatch):
