@@ -74,12 +74,11 @@ class Job(Engine):
         return self.spec.engine == "compiled" and (not self.updates or prepares)
 
     def train(self, step: int, rows: Tensor, part: str = "update") -> Scores:
-        spec = self.spec
         batch = rows[0]
         set_rate(self.optimizer, self.learning_rates(step)[0])
         # dropout: the same for all activations and resumes
-        generator(self.device).manual_seed(step_seed(spec.seed, step))
-        drawn = draws(spec, step, len(batch), self.splits["train"]["x"], self.blocks)
+        generator(self.device).manual_seed(step_seed(self.spec.seed, step))
+        drawn = draws(self.spec, step, len(batch), self.splits["train"]["x"], self.blocks)
         on_device = torch.from_numpy(drawn).to(self.device, non_blocking=True)
         parts = {"update": self.update, "watched": self.watched}
         scores = self.recorder.play(part, parts[part], batch, on_device)
