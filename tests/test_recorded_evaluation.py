@@ -100,10 +100,10 @@ def test_a_diverged_validation_is_searched_unrecorded(tmp_path, data_folder, rec
 
 def test_what_a_record_returned_is_not_changed_by_the_next(records):
     recorder = Recorder(on=True)
-    given = [torch.full((2, 3), float(value)) for value in range(4)]
-    returned = [recorder.play_pass(lambda x: (x + 1, None), x) for x in given]
+    inputs = [torch.full((2, 3), float(value)) for value in range(4)]
+    returned = [recorder.play_pass(lambda x: (x + 1, None), x) for x in inputs]
     assert [each[0].unique().tolist() for each in returned] == [[1.0], [2.0], [3.0], [4.0]]
-    recorder.play_pass(lambda x: x, given[0].double())
+    recorder.play_pass(lambda x: x, inputs[0].double())
     assert records == [(2, 3)]
 
 
