@@ -79,6 +79,7 @@ def test_a_recorded_evaluation_is_the_plain_one(
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # NaN as a bin
 def test_a_diverged_validation_is_searched_unrecorded(tmp_path, data_folder, records, monkeypatch):
     """Hooks see no part of a replay."""
     spec = tiny(dropout=0.0)
