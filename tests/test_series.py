@@ -104,18 +104,34 @@ def test_on_a_gpu_jobs_are_whole_codes_and_no_slot_waits_long():
 
 
 @pytest.mark.parametrize(
-    ("device", "local", "slots", "expected"),
+    ("device", "local", "gpus", "expected"),
     [("cuda", True, 1, [20]), ("auto", True, None, []), ("cuda", False, 1, [])],
 )
-def test_auto_on_a_gpu_needs_to_know_its_slots(tmp_path, device, local, slots, expected):
+def test_auto_on_a_gpu_needs_to_know_its_gpus(tmp_path, device, local, gpus, expected):
     (tmp_path / "compiled.yaml").write_text(
         "axes: {activation: [relu, gelu, tanh, silu, elu]}\n"
         "tasks: {mlp: {seeds: 4, engine: compiled}}\n"
     )
     study = planning.load(tmp_path / "compiled.yaml")
     priorities = {run.id: -place for place, run in enumerate(study.possible)}
-    cut = series.of_study(study, device, local, slots, priorities)
+    cut = series.of_study(study, device, local, gpus, priorities)
     assert [len(members) for members in cut.values()] == expected
+
+
+def test_if_the_lease_decides_processes_are_few_and_no_job_has_most_runs(tmp_path):
+    """150 runs as of the full study's search on two GPUs: a slot of eight would have jobs of 4."""
+    acts = "relu, gelu, tanh, silu, elu, mish, selu, leaky_relu, relu_squared, prelu"
+    (tmp_path / "search.yaml").write_text(
+        f"axes: {{activation: [{acts}]}}\n"
+        "tasks: {mlp: {seeds: 15, engine: compiled}}\nslots_per_gpu: auto\n"
+    )
+    study = planning.load(tmp_path / "search.yaml")
+    priorities = {run.id: -place for place, run in enumerate(study.possible)}
+    for gpus, n in ((1, 16), (2, 30), (4, 46)):
+        cut = series.of_study(study, "cuda", True, gpus, priorities).values()
+        n_alone = len(study.possible) - sum(map(len, cut))
+        assert len(cut) + n_alone == n
+        assert max(map(len, cut)) <= 150 / (4 * gpus)
 
 
 TUNING = """

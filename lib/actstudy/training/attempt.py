@@ -190,7 +190,10 @@ def _train_and_publish(
     from actstudy.training.run import train
 
     gpus = functools.partial(devices.gpus, settings.device)
-    compared = parity_file.compare_first(next(iter(runs.values())), data.parent, gpus)
+    first = next(iter(runs.values()))
+    if first.engine == "compiled" or (first.engine == "pack" and gpus()):
+        import torch._inductor.compile_fx  # noqa: F401 - seconds, while others may have the GPU
+    compared = parity_file.compare_first(first, data.parent, gpus)
     _freeze()
     gc.enable()
     started = (settings.started or actstudy.STARTED) + compared  # which is no part of the run
