@@ -105,7 +105,7 @@ def test_on_a_gpu_jobs_are_whole_codes_and_no_slot_waits_long():
 
 @pytest.mark.parametrize(
     ("device", "local", "gpus", "expected"),
-    [("cuda", True, 1, [20]), ("auto", True, None, []), ("cuda", False, 1, [])],
+    [("cuda", True, 1, [20]), ("auto", True, 0, []), ("cuda", False, 1, [])],
 )
 def test_auto_on_a_gpu_needs_to_know_its_gpus(tmp_path, device, local, gpus, expected):
     (tmp_path / "compiled.yaml").write_text(
@@ -147,10 +147,10 @@ def test_tuned_runs_share_a_job_with_those_that_are_asked_for_with_them(tmp_path
     study = planning.load(tmp_path / "tuning.yaml")
     runs = [*study.tuning, *study.possible]
     priorities = {run.id: -place for place, run in enumerate(runs)}
-    cut = list(series.of_study(study, "cpu", False, None, priorities).values())
+    cut = list(series.of_study(study, "cpu", False, 0, priorities).values())
     assert cut == []  # on a cluster: they are few
     study = dataclasses.replace(study, runs_per_job=4)
-    cut = list(series.of_study(study, "cpu", True, None, priorities).values())
+    cut = list(series.of_study(study, "cpu", True, 0, priorities).values())
     ids = list(map(run_id, itertools.chain(*cut)))
     assert len(ids) == len(set(ids))
     tuned = [members for members in cut if members[0].lr != 0.01 and members[0].seed < 1000]
@@ -164,7 +164,7 @@ def test_jobs_of_tuned_runs_get_smaller_towards_the_end(tmp_path, monkeypatch):
     (tmp_path / "tuning.yaml").write_text(TUNING.replace("seeds: 6", "seeds: 8"))
     study = planning.load(tmp_path / "tuning.yaml")
     priorities = {run.id: -place for place, run in enumerate([*study.tuning, *study.possible])}
-    cut = series.of_study(study, "cpu", True, None, priorities).values()
+    cut = series.of_study(study, "cpu", True, 0, priorities).values()
     sizes_at = [len(m) for m in cut if m[0].lr == 0.02 and m[0].seed < 1000]
     assert sizes_at == [6, 2, 4, 3, 2]  # and five alone
 

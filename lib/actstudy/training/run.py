@@ -149,9 +149,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
             engine.logs[0].line(share.note(lease.gpu, usage))
 
 
-def _engine(
-    training: Training, warm: Warm, data: prepared.Prepared, lease: leases.Lease
-) -> Engine:
+def _engine(training: Training, warm: Warm, data: prepared.Prepared, lease: leases.Lease) -> Engine:
     """The engine of runs on a leased device, as their newest checkpoint left it."""
     settings = training.settings
     training.row |= _origin(data, lease.device)
