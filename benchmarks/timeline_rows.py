@@ -60,9 +60,9 @@ def starts(own: pd.DataFrame) -> pd.Series:
 
     What a process does before it has a GPU keeps none from work.
     """
-    left = own["ended"] - own["leased"] - own[ON_GPU].sum(axis=1)
+    rest = own["ended"] - own["leased"] - own[ON_GPU].sum(axis=1)
     is_later = own["leased"] - own["started"] < GAP
-    return own["start_seconds"].where(is_later, left.clip(lower=0))
+    return own["start_seconds"].where(is_later, rest.clip(lower=0))
 
 
 def timeline(trained: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
