@@ -2,14 +2,17 @@
 
     TZ=UTC nvidia-smi --query-gpu=timestamp,index,uuid,utilization.gpu,memory.used \\
         --format=csv,noheader,nounits -l 1 > load.csv
-    python benchmarks/timeline.py results --load load.csv --out benchmarks/results
+    python benchmarks/timeline.py results --load load.csv --out benchmarks/results --gpus 0 1
 
 The first command runs beside the study; the second one can be used anywhere afterwards. It takes
 the runs that ended between the first and the last line of load.csv, and writes timeline.parquet and
-timeline.png. A row of the table is a run (`what` is
-`run`: seconds since the first run started, and what they went to) or a line of load.csv (`load`).
+timeline.png. --gpus: those that the study could use, by nvidia-smi's numbers; all unless given. A
+row of the table is a run (`what` is `run`: seconds since the first run started, and what they went
+to) or a line of load.csv (`load`).
 
 A run counts from when it had its GPU to its end; its table knows whole seconds. A pack is one run.
+The start of a process's first run is what is left of its seconds. A run that had not ended by then
+has no table: the time of a GPU that was busy after its last run ends with that run.
 """
 
 import argparse
@@ -17,122 +20,20 @@ import itertools
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from timeline_rows import known_until, load, of_gpus, per_gpu, runs, timeline
 
 from actstudy.analysis.figures.panels import subplots, tidy
 from actstudy.analysis.figures.style import BAR_COLOUR, OTHER_STYLES
-from actstudy.analysis.figures.timeline import first_of_packs, lanes
-from actstudy.contract.schema import BUCKETS
 
-LOAD = ["time", "index", "uuid", "busy", "memory_mib"]
-SECONDS = [f"{bucket}_seconds" for bucket in BUCKETS]
-COLUMNS = ["task", "activation", "slots_per_gpu", "device", *SECONDS]
 COLOURS = [OTHER_STYLES[place][0] for place in (2, 5, 7, 6)]  # of tasks, in turn
 PHASES = {"start": 0.2, "compilation": 0.5, "training and evaluation": 1.0}  # opacity
 WINDOW_SECONDS = 180  # seconds of a study that are drawn large
+UNKNOWN = {"facecolor": "none", "edgecolor": BAR_COLOUR, "hatch": "////", "linewidth": 0.0}
 LOAD_HEIGHT = 0.8  # of its panel; that of a lane is 0.3
 POINTS = 180  # of a line of the load
-GAP = 1.5  # seconds; shorter ones are the rounding of times
-
-
-def load(file: Path) -> pd.DataFrame:
-    """The lines of a log of nvidia-smi, with `time` in seconds since the epoch."""
-    frame = pd.read_csv(file, header=None, skipinitialspace=True)
-    if frame.shape[1] != len(LOAD):
-        fields = "timestamp,index,uuid,utilization.gpu,memory.used"
-        raise SystemExit(f"{file}: {frame.shape[1]} columns; allowed: --query-gpu={fields}")
-    frame.columns = pd.Index(LOAD)
-    stamps = pd.to_datetime(frame["time"], format="%Y/%m/%d %H:%M:%S.%f", utc=True)
-    return frame.assign(
-        time=stamps.map(pd.Timestamp.timestamp),
-        uuid=frame["uuid"].str.removeprefix("GPU-"),
-        busy=pd.to_numeric(frame["busy"], errors="coerce"),  # some devices do not say
-    )
-
-
-def runs(results: Path) -> pd.DataFrame:
-    """A row per run of a folder of results that had a device; times in seconds since the epoch."""
-    rows = []
-    for file in sorted(results.glob("runs/*/*/runs.parquet")):
-        rows += [{**row, "task": file.parts[-3]} for row in pq.read_table(file).to_pylist()]
-    if not rows:
-        raise SystemExit(f"{results}: no runs; allowed: a folder with runs/TASK/ID/runs.parquet")
-    frame = first_of_packs(pd.DataFrame(rows).dropna(subset="leased"))
-    for name in ("started", "leased", "ended"):
-        frame[name] = pd.to_datetime(frame[name]).map(pd.Timestamp.timestamp)
-    return frame
-
-
-def timeline(trained: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
-    """Runs and lines of a log as rows, with seconds since the first run started.
-
-    GPUs have the numbers of nvidia-smi. SystemExit if no run ended within the log.
-    """
-    within = trained["ended"].between(lines["time"].min(), lines["time"].max())
-    numbers = lines.drop_duplicates("uuid").set_index("uuid")["index"]
-    own = trained[within & trained["device_id"].isin(numbers.index)]
-    if own.empty:
-        raise SystemExit("no run on these GPUs ended within the log; are its times UTC?")
-    own = own.sort_values(["device_id", "leased"])
-    first = own["started"].min()
-    rows = own[COLUMNS].assign(
-        what="run",
-        gpu=own["device_id"].map(numbers),
-        lane=lanes(own),
-        begin=own["started"] - first,
-        leased=own["leased"] - first,
-        end=own["ended"] - first,
-    )
-    log = lines.assign(what="load", gpu=lines["index"], begin=lines["time"] - first)
-    log = log[log["begin"].between(0, rows["end"].max())]
-    return pd.concat([rows, log[["what", "gpu", "begin", "busy", "memory_mib"]]], ignore_index=True)
-
-
-def spans_with_a_run(own: pd.DataFrame) -> list[tuple[float, float]]:
-    """Spans of seconds in which a GPU had at least one of its runs."""
-    spans: list[tuple[float, float]] = []
-    for begin, end in sorted(zip(own["leased"], own["end"], strict=True)):
-        if spans and begin - spans[-1][1] < GAP:
-            first, last = spans.pop()
-            spans.append((first, max(last, end)))
-        else:
-            spans.append((begin, end))
-    return spans
-
-
-def per_gpu(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per GPU: the share of time with a run, the load, what runs' seconds went to, gaps.
-
-    Time is from the first run's start to the last one's end, on any GPU; shares are of it. GPUs
-    are all those of the log, also those that no run had.
-    """
-    ran = table[table["what"] == "run"]
-    whole = ran["end"].max()
-    rows = []
-    for gpu in sorted(table["gpu"].unique()):
-        own = ran[ran["gpu"] == gpu]
-        spans = spans_with_a_run(own)
-        edges = [0.0, *itertools.chain(*spans), whole]
-        gaps = [later - before for before, later in zip(edges[::2], edges[1::2], strict=True)]
-        log = table[(table["what"] == "load") & (table["gpu"] == gpu)]
-        rows.append(
-            {
-                "gpu": int(gpu),
-                "device": ", ".join(own["device"].unique()),
-                "runs": len(own),
-                "seconds": whole,
-                "held": sum(end - begin for begin, end in spans) / whole,
-                "busy": log["busy"].mean() / 100,
-                "gaps": sum(gap >= GAP for gap in gaps),
-                "idle_seconds": sum(gaps),
-                "longest_gap": max(gaps),
-                **own[SECONDS].sum().to_dict(),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def picture(table: pd.DataFrame) -> Figure:
@@ -155,6 +56,9 @@ def picture(table: pd.DataFrame) -> Figure:
         for column, window in enumerate(windows):
             upper, lower = grid[2 * row : 2 * row + 2, column]
             bars(upper, ran[ran["gpu"] == gpu], colours, window)
+            last = known_until(table, gpu)
+            if last < whole:
+                upper.axvspan(last / 60, whole / 60, alpha=0.6, **UNKNOWN)
             log = table[(table["what"] == "load") & (table["gpu"] == gpu)]
             line(lower, log, window)
         grid[2 * row, 0].set_ylabel(f"GPU {gpu:.0f}", fontsize=9)
@@ -166,6 +70,8 @@ def picture(table: pd.DataFrame) -> Figure:
         ax.set_xlabel("minutes", fontsize=8)
     patches = [Patch(color=colour, label=task) for task, colour in colours.items()]
     patches += [Patch(color=BAR_COLOUR, alpha=alpha, label=name) for name, alpha in PHASES.items()]
+    if any(known_until(table, gpu) < whole for gpu in gpus):
+        patches.append(Patch(label="not known: no run had ended", **UNKNOWN))
     figure.legend(handles=patches, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
     return figure
 
@@ -176,7 +82,7 @@ def bars(ax: Axes, own: pd.DataFrame, colours: dict[str, str], window: tuple[flo
     inside = own[(own["end"] > begin) & (own["leased"] < end)]
     edge = "white" if end - begin <= 2 * WINDOW_SECONDS else "none"
     for run in inside.to_dict("records"):
-        started = min(run["end"], max(run["leased"], run["begin"] + run["start_seconds"]))
+        started = min(run["end"], run["leased"] + run["start_seconds"])
         compiled = min(run["end"], started + run["compile_seconds"])
         edges = [run["leased"], started, compiled, run["end"]]
         for begins, ends, alpha in zip(edges, edges[1:], PHASES.values(), strict=False):
@@ -214,8 +120,9 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--load", type=Path, required=True, help="the log of nvidia-smi")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--gpus", type=int, nargs="+", help="those that the study could use")
     arguments = parser.parse_args()
-    table = timeline(runs(arguments.results), load(arguments.load))
+    table = timeline(runs(arguments.results), of_gpus(load(arguments.load), arguments.gpus))
     arguments.out.mkdir(parents=True, exist_ok=True)
     table.to_parquet(arguments.out / "timeline.parquet", index=False)
     picture(table).savefig(arguments.out / "timeline.png", dpi=160)

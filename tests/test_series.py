@@ -104,18 +104,34 @@ def test_on_a_gpu_jobs_are_whole_codes_and_no_slot_waits_long():
 
 
 @pytest.mark.parametrize(
-    ("device", "local", "slots", "expected"),
-    [("cuda", True, 1, [20]), ("auto", True, None, []), ("cuda", False, 1, [])],
+    ("device", "local", "gpus", "expected"),
+    [("cuda", True, 1, [20]), ("auto", True, 0, []), ("cuda", False, 1, [])],
 )
-def test_auto_on_a_gpu_needs_to_know_its_slots(tmp_path, device, local, slots, expected):
+def test_auto_on_a_gpu_needs_to_know_its_gpus(tmp_path, device, local, gpus, expected):
     (tmp_path / "compiled.yaml").write_text(
         "axes: {activation: [relu, gelu, tanh, silu, elu]}\n"
         "tasks: {mlp: {seeds: 4, engine: compiled}}\n"
     )
     study = planning.load(tmp_path / "compiled.yaml")
     priorities = {run.id: -place for place, run in enumerate(study.possible)}
-    cut = series.of_study(study, device, local, slots, priorities)
+    cut = series.of_study(study, device, local, gpus, priorities)
     assert [len(members) for members in cut.values()] == expected
+
+
+def test_if_the_lease_decides_processes_are_few_and_no_job_has_most_runs(tmp_path):
+    """150 runs as of the full study's search on two GPUs: a slot of eight would have jobs of 4."""
+    acts = "relu, gelu, tanh, silu, elu, mish, selu, leaky_relu, relu_squared, prelu"
+    (tmp_path / "search.yaml").write_text(
+        f"axes: {{activation: [{acts}]}}\n"
+        "tasks: {mlp: {seeds: 15, engine: compiled}}\nslots_per_gpu: auto\n"
+    )
+    study = planning.load(tmp_path / "search.yaml")
+    priorities = {run.id: -place for place, run in enumerate(study.possible)}
+    for gpus, n in ((1, 16), (2, 30), (4, 46)):
+        cut = series.of_study(study, "cuda", True, gpus, priorities).values()
+        n_alone = len(study.possible) - sum(map(len, cut))
+        assert len(cut) + n_alone == n
+        assert max(map(len, cut)) <= 150 / (4 * gpus)
 
 
 TUNING = """
@@ -131,10 +147,10 @@ def test_tuned_runs_share_a_job_with_those_that_are_asked_for_with_them(tmp_path
     study = planning.load(tmp_path / "tuning.yaml")
     runs = [*study.tuning, *study.possible]
     priorities = {run.id: -place for place, run in enumerate(runs)}
-    cut = list(series.of_study(study, "cpu", False, None, priorities).values())
+    cut = list(series.of_study(study, "cpu", False, 0, priorities).values())
     assert cut == []  # on a cluster: they are few
     study = dataclasses.replace(study, runs_per_job=4)
-    cut = list(series.of_study(study, "cpu", True, None, priorities).values())
+    cut = list(series.of_study(study, "cpu", True, 0, priorities).values())
     ids = list(map(run_id, itertools.chain(*cut)))
     assert len(ids) == len(set(ids))
     tuned = [members for members in cut if members[0].lr != 0.01 and members[0].seed < 1000]
@@ -148,7 +164,7 @@ def test_jobs_of_tuned_runs_get_smaller_towards_the_end(tmp_path, monkeypatch):
     (tmp_path / "tuning.yaml").write_text(TUNING.replace("seeds: 6", "seeds: 8"))
     study = planning.load(tmp_path / "tuning.yaml")
     priorities = {run.id: -place for place, run in enumerate([*study.tuning, *study.possible])}
-    cut = series.of_study(study, "cpu", True, None, priorities).values()
+    cut = series.of_study(study, "cpu", True, 0, priorities).values()
     sizes_at = [len(m) for m in cut if m[0].lr == 0.02 and m[0].seed < 1000]
     assert sizes_at == [6, 2, 4, 3, 2]  # and five alone
 

@@ -1,11 +1,14 @@
 """GPUs that runs share because one alone leaves them idle, on pretended ones."""
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
 import sys
 import threading
+import time
+from datetime import datetime
 
 import pytest
 import torch
@@ -371,6 +374,101 @@ def test_seconds_of_compilation_are_not_idle(monkeypatch):
     assert meter.usage(0.0) == pytest.approx(host.Usage(0.2, 0.3))
     assert meter.usage(5.0) == pytest.approx(host.Usage(0.4, 0.3))
     assert meter.usage(10.0) == pytest.approx(host.Usage(1.0, 0.3))
+
+
+def test_a_model_that_keeps_the_gpu_busy_once_it_is_compiled_has_it_alone():
+    """A run of the full study's lm: 14 s of compilation, then 22 s of 95%."""
+    meter = shares.Meter("GPU-0")
+    meter._usages = 28 * [host.Usage(0.0, 0.037)] + 44 * [host.Usage(0.95, 0.037)]
+    meter._seconds = 36.0
+    busy, memory = meter.usage(14.0)
+    assert busy == pytest.approx(0.95)
+    assert shares.slots_for(busy, memory) == 1
+
+
+def test_the_start_of_a_process_is_no_idle_time_of_its_run(
+    tmp_path, data_folder, on_gpu, monkeypatch
+):
+    """CUDA, data and model come once per process, while the GPU idles."""
+    on_gpu[0] = host.Usage(0.0, 0.2)
+    real = training_run.resume
+
+    def resume(*arguments):
+        time.sleep(0.2)
+        real(*arguments)
+        on_gpu[0] = ALL_OF_IT
+
+    monkeypatch.setattr(training_run, "resume", resume)
+    folder = tmp_path / "runs" / run_id(tiny())
+    settings = quiet(slots_per_gpu="auto")
+    assert attempt.complete({folder: tiny()}, settings, data_folder.parent) == 0
+    (note,) = (tmp_path / "runs" / shares.NOTES).iterdir()
+    assert json.loads(note.read_text())["busy"] == pytest.approx(ALL_OF_IT.busy)
+
+
+def test_a_wait_for_a_gpu_is_no_start(tmp_path, data_folder, on_gpu, monkeypatch):
+    """Seconds add up to what a run takes; `started` and `leased` still say how long it waited."""
+    wait = 100.0
+    real = devices.lease
+
+    @contextlib.contextmanager
+    def lease(*arguments):
+        with real(*arguments) as place:
+            place.waited = wait
+            yield place
+
+    monkeypatch.setattr(devices, "lease", lease)
+    runs = {tmp_path / "runs" / run_id(spec): spec for spec in (tiny(), tiny("relu"))}
+    settings = quiet(started=time.time() - wait - 5)
+    assert complete_each(runs, settings, data_folder.parent) == 0
+    first, second = map(run_row, runs)
+    assert 5 <= first["start_seconds"] < 5 + 30
+    assert 0 <= second["start_seconds"] < 30
+    times = [datetime.fromisoformat(first[name]) for name in ("started", "leased")]
+    assert (times[1] - times[0]).total_seconds() >= wait
+
+
+def test_a_lease_knows_how_long_it_was_waited_for(pretend, monkeypatch):
+    pretend(1)
+    with contextlib.ExitStack() as first, Warm() as warm:
+        assert hold(first, leases.Slots()) == (0, 1)
+        clock = itertools.count(step=7)
+        monkeypatch.setattr(devices.time, "monotonic", lambda: next(clock))
+        monkeypatch.setattr(devices.time, "sleep", lambda _: first.close())
+        lease = warm.lease("cuda", leases.Slots(), lambda: False)
+        assert lease.waited == 7
+        assert warm.lease("cuda", leases.Slots(), lambda: False).waited == 0
+
+
+COMPILED = f"""{PRETENDED}
+import contextlib, os, sys
+from actstudy.training import attempt
+from runs import quiet, tiny
+folder, data = map(pathlib.Path, sys.argv[1:])
+pretend(1, str(folder))
+asked = []
+for owner, name in (
+    (torch.cuda, "_lazy_init"), (torch._C, "_cuda_init"), (torch._C, "_cuda_getDeviceCount")
+):
+    if hasattr(owner, name):
+        setattr(owner, name, lambda *_, name=name: asked.append(name))
+print("before:", "torch._inductor.compile_fx" in sys.modules)
+def take(*_):
+    processes = pathlib.Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()
+    print("there:", "torch._inductor.compile_fx" in sys.modules, asked, processes, flush=True)
+    os._exit(0)
+leases.Lease.take = take
+attempt.complete({{folder / "run": tiny(engine="compiled")}}, quiet(device="cuda"), data)
+"""
+
+
+def test_the_compiler_is_imported_before_a_gpu_is_asked_for(tmp_path, data_folder):
+    """Who waits has done it by then; no CUDA has started, which would see all GPUs."""
+    words = [sys.executable, "-c", COMPILED, str(tmp_path), str(data_folder.parent)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment["TORCHINDUCTOR_COMPILE_THREADS"] = "4"  # as on a host of more cores
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.splitlines() == ["before: False", "there: True [] []"], done.stderr
 
 
 @pytest.fixture

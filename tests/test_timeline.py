@@ -12,7 +12,10 @@ from runs import ROOT
 from actstudy.contract import schema, store
 
 sys.path.append(str(ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "docs"))
+import measured_goals
 import timeline
+import timeline_rows
 
 ZERO = 1_790_000_000.0  # seconds since the epoch
 
@@ -21,16 +24,18 @@ def ran(gpu: str, started: float, leased: float, ended: float, **columns: object
     """A run's row with times after ZERO."""
     times = {"started": ZERO + started, "leased": ZERO + leased, "ended": ZERO + ended}
     about = {"task": "cls", "activation": "relu", "slots_per_gpu": 1, "device": "GPU"}
-    return {**about, **dict.fromkeys(timeline.SECONDS, 0.0), "device_id": gpu, **times, **columns}
+    seconds = dict.fromkeys(timeline_rows.SECONDS, 0.0)
+    return {**about, **seconds, "device_id": gpu, **times, **columns}
 
 
-def log(seconds: float, **busy: float) -> pd.DataFrame:
-    """A line per second and GPU."""
+def log(seconds: float, idle_from: float = 50, **busy: float) -> pd.DataFrame:
+    """A line per second and GPU; GPU b is idle from some second on."""
     rows = []
     for second in range(int(seconds)):
         for index, (uuid, share) in enumerate(busy.items()):
-            line = {"time": ZERO + second, "index": index, "uuid": uuid, "busy": share}
-            rows.append({**line, "memory_mib": 1})
+            line = {"time": ZERO + second, "index": index, "uuid": uuid, "memory_mib": 1}
+            is_idle = uuid == "b" and second >= idle_from
+            rows.append({**line, "busy": 0 if is_idle else share})
     return pd.DataFrame(rows)
 
 
@@ -57,8 +62,52 @@ def test_shares_and_gaps_of_each_gpu_are_those_of_its_runs():
     assert list(sums["idle_seconds"]) == pytest.approx([5 + 20, 10 + 50, 100])
     assert list(sums["gaps"]) == [2, 2, 1]
     assert list(sums["longest_gap"]) == [20, 50, 100]
-    assert list(sums["busy"]) == pytest.approx([0.5, 0.8, 0])
+    assert list(sums["busy"]) == pytest.approx([0.5, 0.8 * 50 / 101, 0])
     assert sums.loc[0, "train_seconds"] == 27
+
+
+def test_a_gpu_at_work_after_its_last_run_is_not_called_idle():
+    """The log ended before its run did; one that is idle is: others still train."""
+    table = timeline.timeline(RUNS, log(120, idle_from=120, a=50, b=80))
+    sums = timeline.per_gpu(table).set_index("gpu")
+    assert list(sums["seconds"]) == [100, 50]
+    assert sums.loc[1, "held"] == pytest.approx(40 / 50)
+    assert list(sums["idle_seconds"]) == pytest.approx([5 + 20, 10])
+    assert list(sums["busy"]) == pytest.approx([0.5, 0.8])
+    figure = timeline.picture(table)
+    assert not any(faults(figure).values())
+    assert figure.legends[0].get_texts()[-1].get_text() == "not known: no run had ended"
+    plt.close(figure)
+
+
+def test_the_start_of_a_process_counts_from_when_it_had_its_gpu():
+    """The seconds before, also those in which older runs waited, kept no GPU from work."""
+    table = timeline.timeline(RUNS, log(120, a=50, b=80))
+    own = table[(table["what"] == "run") & (table["gpu"] == 0)]
+    assert list(own["start_seconds"]) == [20 - 5 - 4 - 9, 0, 40]
+    waited = RUNS.assign(start_seconds=RUNS["start_seconds"] + 270)
+    first = timeline.timeline(waited, log(120, a=50, b=80)).iloc[0]
+    assert first["start_seconds"] == 2
+
+
+def test_gpus_that_the_study_could_not_use_are_left_out_on_request_alone():
+    lines = log(120, a=50, b=80, others=100)
+    assert set(timeline.of_gpus(lines, None)["index"]) == {0, 1, 2}
+    table = timeline.timeline(RUNS, timeline.of_gpus(lines, [0, 1]))
+    assert list(timeline.per_gpu(table)["gpu"]) == [0, 1]
+    with pytest.raises(SystemExit, match=r"--gpus: got 7; allowed: \[0, 1, 2\]"):
+        timeline.of_gpus(lines, [0, 7])
+
+
+def test_the_documents_table_has_a_row_per_gpu(monkeypatch):
+    table = timeline.timeline(RUNS.assign(device="NVIDIA H200"), log(120, a=50, b=80))
+    monkeypatch.setattr(measured_goals, "rows", {"timeline": table}.get)
+    lines = measured_goals.timeline().splitlines()
+    assert lines[0].startswith("| GPU | runs | minutes | with a run |")
+    assert lines[2:] == [
+        "| 0 (H200) | 3 | 1.7 | 75% | 50% | 46% | 2 | 20 s |",
+        "| 1 (H200) | 3 | 1.7 | 40% | 40% | 55% | 2 | 50 s |",
+    ]
 
 
 def test_runs_beside_each_other_have_lanes_and_the_picture_no_fault():
@@ -107,6 +156,7 @@ def test_runs_are_read_from_a_folder_of_results(tmp_path):
     ):
         parts = parts_of(spec, "completed", study.plan(), 0.0)
         parts["runs"][0] |= {"started": leased, "leased": leased, "ended": leased}
+        parts["runs"][0] |= {"packed_with": 2, "train_seconds": 3.0}
         folder = store.run_folder(spec, tmp_path / "runs")
         store.seal(
             folder, {name: schema.table(name, folder.name, rows) for name, rows in parts.items()}
@@ -114,5 +164,6 @@ def test_runs_are_read_from_a_folder_of_results(tmp_path):
         store.publish(folder)
     frame = timeline.runs(tmp_path)  # the third run never had a device
     assert list(frame["task"]) == ["mlp", "mlp"]
+    assert list(frame["train_seconds"]) == [6.0, 6.0]  # of their packs
     assert sorted(frame["leased"] - 1789997600) == [0, 60]
-    assert set(timeline.COLUMNS) <= set(frame)
+    assert set(timeline_rows.COLUMNS) <= set(frame)

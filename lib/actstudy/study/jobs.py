@@ -151,11 +151,9 @@ def plan_jobs(
     local: jobs run on this machine, not on the nodes of a cluster; config: pairs of `--config`.
     """
     device, notice = _device(study, gpus, gpu_limit, local, are_run)
-    slots = None
-    if local and device != "cpu" and gpu_limit and gpus:
-        slots = min(gpu_limit, gpus) * series.jobs_on_a_gpu(study.slots_per_gpu)
-        if gpu_limit > gpus:
-            notice = f"--resources gpu={gpu_limit}: this machine has {gpus}; {gpus} are used"
+    used = min(gpu_limit or 0, gpus) if local and device != "cpu" else 0
+    if 0 < used < (gpu_limit or 0):
+        notice = f"--resources gpu={gpu_limit}: this machine has {gpus}; {gpus} are used"
     runs, n_first = in_order(study)
     tasks = {run.task: run.spec.task for run in study.possible}
     specs = {run.id: run.spec for run in study.possible + study.tuning}
@@ -166,11 +164,11 @@ def plan_jobs(
         own_tasks=shlex.join(own_tasks_flag(tasks.values())),
         specs=specs,
         packs=packs_of(study),
-        series=series.of_study(study, device, local, slots, priorities),
+        series=series.of_study(study, device, local, used, priorities),
         device=device,
         host_flags=_host_flags(study),
         modules=shlex.join(modules_flag(study)),
-        slots=slots,
+        slots=used * series.jobs_on_a_gpu(study.slots_per_gpu) or None,
         notice=notice,
         overrides=json.dumps(config),
         decisions=last_decisions(study),

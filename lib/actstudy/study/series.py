@@ -17,6 +17,9 @@ MAX_AUTO = 8  # runs of a job
 # On a GPU a process takes longer to start and to compile than many a run to train.
 MAX_AUTO_GPU = 40
 MIN_AUTO_GPU = 4  # if there are as many for each slot
+# Slots per GPU that runs are cut for if the lease decides: of runs that do not share it, few
+# processes start, and of runs that do, no job has more than a quarter of a GPU's.
+AUTO_SLOTS = 2
 # field -> neutral value: fields that no compiled or recorded code holds
 NOT_OF_CODE: dict[str, Any] = {"seed": 0, "init": "auto", "init_args": {}, "lr": 1.0}
 
@@ -37,15 +40,16 @@ def jobs_on_a_gpu(slots_per_gpu: int | str) -> int:
 
 
 def of_study(
-    study: Study, device: str, local: bool, slots: int | None, priorities: Mapping[str, int]
+    study: Study, device: str, local: bool, gpus: int, priorities: Mapping[str, int]
 ) -> dict[str, list[RunSpec]]:
     """All series of a study by name, filled look by look in the order of training.
 
-    device: `--device` of training; slots: jobs that may use GPUs at a time, None if not known.
+    device: `--device` of training; gpus: how many its jobs may use, 0 if that is not known.
     """
     on_gpu = device != "cpu"
     runs_per_job = study.runs_per_job
-    places = slots if on_gpu else host.cores()
+    slots = study.slots_per_gpu
+    places = gpus * (slots if isinstance(slots, int) else AUTO_SLOTS) if on_gpu else host.cores()
     if runs_per_job == "auto" and local and not places:
         runs_per_job = 1
     members_by_name = dict[str, list[RunSpec]]()

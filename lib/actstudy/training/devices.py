@@ -52,10 +52,12 @@ def lease(kind: str, slots: leases.Slots, stopping: Callable[[], bool]) -> Itera
         if by_slurm.isdecimal():
             place.slots = slots.on(place.gpu)
         else:
+            began = time.monotonic()
             while not place.take(names, slots):
                 if stopping():
                     raise Interrupted("stopped while waiting for a GPU")
                 time.sleep(PAUSE)
+            place.waited = time.monotonic() - began
         name = place.gpu or names[0]
         place.callback(_see, os.environ.get("CUDA_VISIBLE_DEVICES"))
         _see(name)

@@ -37,7 +37,7 @@ class Lease(contextlib.ExitStack):
     """A device of this process, until the block is left.
 
     gpu: its UUID, empty if nothing is locked: of a CPU, or where Slurm chose. slots: as many runs
-    may be on it at a time.
+    may be on it at a time. waited: seconds for which the present run waited for it.
     """
 
     def __init__(self) -> None:
@@ -45,6 +45,7 @@ class Lease(contextlib.ExitStack):
         self.device = torch.device("cpu")
         self.gpu = ""
         self.slots = 1
+        self.waited = 0.0
         self._lock = -1  # descriptor of the GPU's file
         self._parts: list[contextlib.ExitStack] = []
         self._turns: dict[str, contextlib.ExitStack] = {}

@@ -19,7 +19,7 @@ import torch
 from actstudy.contract import host, schema, store
 from actstudy.contract.spec import RunSpec
 from actstudy.data import prepared
-from actstudy.training import checkpoint, devices, parity_file, tables
+from actstudy.training import checkpoint, devices, leases, parity_file, tables
 from actstudy.training.engine import Engine
 from actstudy.training.job import Job
 from actstudy.training.log import Log
@@ -130,8 +130,9 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         training.row["leased"] = timestamp(time.time())
         in_use = devices.in_use(lease.device, lease.slots, settings.is_first)
         training.row["gpu_in_use"] = in_use
+        engine = _engine(training, warm, loading.result(), lease)
         with share.meter(lease) as meter:
-            engine = _fitted(training, warm, loading.result(), lease.device)
+            _fit(training, engine)
             with engine.clock("eval"):
                 training.results = score(engine, training.folders)
         in_use = devices.in_use_still(in_use)
@@ -148,32 +149,29 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
             engine.logs[0].line(share.note(lease.gpu, usage))
 
 
-def _fitted(
-    training: Training, warm: Warm, data: prepared.Prepared, device: torch.device
-) -> Engine:
-    """The engine of runs, trained to the end on a device."""
+def _engine(training: Training, warm: Warm, data: prepared.Prepared, lease: leases.Lease) -> Engine:
+    """The engine of runs on a leased device, as their newest checkpoint left it."""
     settings = training.settings
-    training.row |= _origin(data, device)
-    training.environment = environment(device, training.specs[0].framework)
+    training.row |= _origin(data, lease.device)
+    training.environment = environment(lease.device, training.specs[0].framework)
     for folder in training.folders:
         store.write_json(folder / "environment.json", training.environment)
     log = training.folders[0] / "log.txt"
     give_up = partial(_give_up, training)
-    limit = Limit(settings.timeout_minutes, log, settings.stopping, give_up)
-    training.limit = limit
+    training.limit = Limit(settings.timeout_minutes, log, settings.stopping, give_up)
     before = None if settings.is_first else warm.take(training.specs[0], training.state)
-    engine = make_engine(training.specs, training.folders, data, device, settings, before)
+    engine = make_engine(training.specs, training.folders, data, lease.device, settings, before)
     training.engine = engine
-    names = [folder.name for folder in training.folders]
-    resume(engine, training.state, names)
-    engine.clock.seconds["start"] += time.time() - training.started
-    fit(
-        engine,
-        limit.stopping,
-        partial(save, engine, training.state, names),
-        settings.checkpoint_seconds,
-    )
+    resume(engine, training.state, [folder.name for folder in training.folders])
+    engine.clock.seconds["start"] += time.time() - training.started - lease.waited
     return engine
+
+
+def _fit(training: Training, engine: Engine) -> None:
+    """Train runs to the end."""
+    names = [folder.name for folder in training.folders]
+    keep = partial(save, engine, training.state, names)
+    fit(engine, training.limit.stopping, keep, training.settings.checkpoint_seconds)
 
 
 def _origin(data: prepared.Prepared, device: torch.device) -> dict[str, Any]:

@@ -30,10 +30,11 @@ def score(engine: Engine, folders: Sequence[Path]) -> list[Result]:
     last_weights = engine.weights()
     last = dict(zip(runs, engine.evaluate("test", runs), strict=True))
     best = last
+    best_weights = last_weights
     if any(engine.progress[run].best_step != engine.progress[run].step for run in runs):
         engine.load("best")
         best = dict(zip(runs, engine.evaluate("test", runs), strict=True))
-    best_weights = engine.weights()
+        best_weights = engine.weights()
     for run in runs:
         results[run].row["weights_sha256"] = checkpoint.weights_sha256(last_weights[run])
         _add(engine.progress[run], results[run], last[run], best[run])

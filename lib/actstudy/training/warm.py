@@ -43,7 +43,9 @@ class Warm(contextlib.ExitStack):
         if self._lease is None:
             self._gpus = devices.gpus(kind)
             self._lease = self.enter_context(devices.lease(kind, slots, stopping))
-        elif self._lease.device.type == "cuda":
+            return self._lease
+        self._lease.waited = 0.0
+        if self._lease.device.type == "cuda":
             own = os.environ["CUDA_VISIBLE_DEVICES"]  # answers perhaps in another process
             devices.check_answers(
                 [name for name in self._gpus if name != own] + [own], self._lease.slots
