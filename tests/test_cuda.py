@@ -39,7 +39,7 @@ from actstudy.data import prepared
 from actstudy.health import Monitor
 from actstudy.losses import ContrastiveLoss
 from actstudy.nets import kernels
-from actstudy.nets.activations import ACTIVATIONS, Sites
+from actstudy.nets.activations import Sites
 from actstudy.nets.mlp import MLP
 from actstudy.nets.packed import PackedMLP
 from actstudy.nets.towers import Embedded
@@ -600,64 +600,6 @@ def test_a_run_in_the_graphs_of_another_has_the_bits_of_a_fresh_process(
     rows = [run_row(folder) for folder in folders(specs, tmp_path / "ab")]
     assert [row["compile_seconds"] > 0 for row in rows] == [True, False, False]
     assert all(row["peak_memory_bytes"] for row in rows)
-
-
-EVALUATED = [
-    ("cls", {"width": 64, "precision": "bf16"}),
-    ("contrastive", {"model": "dual", "norm": "batch", "precision": "bf16"}),
-    ("lm", {"width": 64, "precision": "bf16"}),
-    ("mlp", {"norm": "batch", "precision": "fp16"}),
-    ("vision", {"precision": "fp32"}),
-]
-
-
-def same_if_not_recorded(spec, folder, data_folder, monkeypatch):
-    """Whether weights and tables of a run stay if its evaluations are plain, and which inputs'
-    passes were recorded.
-    """
-    shapes = []
-
-    class Noted(Replay):
-        def __init__(self, part, *inputs, pool):
-            if not torch.is_grad_enabled():  # else a part of training
-                shapes.append((inputs[0].dtype, inputs[0].shape))
-            super().__init__(part, *inputs, pool=pool)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("actstudy.training.cuda_graphs.Replay", Noted)
-        run(spec, folder / "recorded", data_folder, gpu())
-        recorded = [*shapes]
-        patch.setattr("actstudy.training.job.is_evaluation_recorded", lambda *_: False)
-        run(spec, folder / "plain", data_folder, gpu())
-    assert shapes == recorded
-    is_same = weights(folder / "recorded") == weights(folder / "plain")
-    return is_same and same_tables(folder / "recorded", folder / "plain"), recorded
-
-
-@pytest.mark.parametrize("engine", ["eager", "compiled"])
-@pytest.mark.parametrize(("task", "fields"), EVALUATED, ids=[task for task, _ in EVALUATED])
-def test_a_recorded_evaluation_is_the_evaluation_itself(
-    tmp_path, monkeypatch, task, fields, engine
-):
-    """Batches of two sizes, the last and the best weights: each shape is recorded once."""
-    spec = small(task, "gelu", engine=engine, strict=True, steps=12, eval_every=3, **fields)
-    prepared.prepare(data_name(spec), tmp_path / "data")
-    monkeypatch.setattr("actstudy.tasks.classification.EVAL_BATCH", 300)
-    monkeypatch.setattr("actstudy.tasks.lm.EVAL_BATCH", 24)
-    is_same, shapes = same_if_not_recorded(spec, tmp_path, tmp_path / "data", monkeypatch)
-    assert is_same
-    assert len(shapes) > 1
-    assert len(set(shapes)) == len(shapes)
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_evaluations_with_any_activation_are_recorded(
-    tmp_path, data_folder, monkeypatch, activation
-):
-    spec = tiny(activation, precision="bf16", strict=True)
-    is_same, shapes = same_if_not_recorded(spec, tmp_path, data_folder, monkeypatch)
-    assert is_same
-    assert shapes
 
 
 @pytest.mark.parametrize("fields", OPTIMIZERS, ids=lambda fields: fields["optimizer"])

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
@@ -26,7 +25,7 @@ from actstudy.training.batches import (
 )
 from actstudy.training.blame import LOSS, first, watch_outputs
 from actstudy.training.compiling import compiled
-from actstudy.training.cuda_graphs import Recorder, Scores, is_evaluation_recorded, is_recorded
+from actstudy.training.cuda_graphs import Recorder, Scores, is_recorded
 from actstudy.training.devices import generator
 from actstudy.training.engine import Engine, Places, Weights, autocast
 from actstudy.training.optim import clip_share, learning_rate, restore, set_rate
@@ -34,7 +33,7 @@ from actstudy.training.optim import clip_share, learning_rate, restore, set_rate
 
 @dataclass(kw_only=True)
 class Job(Engine):
-    """One run: a model of any task, eager or compiled; a GPU replays compiled steps and passes."""
+    """One run: a model of any task, eager or compiled; a GPU records and replays compiled steps."""
 
     model: nn.Module
     sites: Sites
@@ -50,7 +49,6 @@ class Job(Engine):
         self.activations = {site: [name] for site, name in self.sites.names.items()}
         self.by_kernel = getattr(self.model, "uses_kernels", False)
         self.recorder = Recorder(is_recorded(self.spec, self.device))
-        self.passes = Recorder(is_evaluation_recorded(self.spec, self.device), self.recorder.pool)
         self.blocks = len(drop_path.paths(self.model)) if self.spec.drop_path else 0
         self.mixes = mix.columns(self.spec.mix)
         x = self.splits["train"]["x"]
@@ -74,11 +72,12 @@ class Job(Engine):
         return self.spec.engine == "compiled" and (not self.updates or prepares)
 
     def train(self, step: int, rows: Tensor, part: str = "update") -> Scores:
+        spec = self.spec
         batch = rows[0]
         set_rate(self.optimizer, self.learning_rates(step)[0])
         # dropout: the same for all activations and resumes
-        generator(self.device).manual_seed(step_seed(self.spec.seed, step))
-        drawn = draws(self.spec, step, len(batch), self.splits["train"]["x"], self.blocks)
+        generator(self.device).manual_seed(step_seed(spec.seed, step))
+        drawn = draws(spec, step, len(batch), self.splits["train"]["x"], self.blocks)
         on_device = torch.from_numpy(drawn).to(self.device, non_blocking=True)
         parts = {"update": self.update, "watched": self.watched}
         scores = self.recorder.play(part, parts[part], batch, on_device)
@@ -177,8 +176,7 @@ class Job(Engine):
     def evaluate(self, split: str, runs: Sequence[int]) -> list[Evaluation]:
         self.model.eval()
         with autocast(self.spec, self.device):
-            passed = partial(self.passes.play_pass, self.forward)
-            evaluation = self.task.evaluate(passed, self.splits[split])
+            evaluation = self.task.evaluate(self.forward, self.splits[split])
         self.model.train()
         return [evaluation for _ in runs]
 
@@ -234,17 +232,19 @@ class Job(Engine):
         return dict.fromkeys(runs, f"{places[0] if places else LOSS} at step {step}")
 
     def inspect_validation(self, runs: Sequence[int]) -> Places:
-        with self._plain_code(), watch_outputs(self.model, self.sites.modules) as places:
+        with watch_outputs(self.model, self.sites.modules) as places:
             self.evaluate("val", runs)
         return dict.fromkeys(runs, places[0] if places else LOSS)
 
     @contextmanager
     def _plain_code(self) -> Iterator[None]:
-        """What runs in the block is neither compiled nor recorded, as hooks need it."""
-        before = {name: vars(self)[name] for name in ("scored", "recorder", "passes")}
+        """Steps in the block run uncompiled and unrecorded, as hooks need it."""
+        scored = self.scored
+        recorder = self.recorder
         self.scored = self._scored
-        self.recorder = self.passes = Recorder(on=False)
+        self.recorder = Recorder(on=False)
         try:
             yield
         finally:
-            vars(self).update(before)
+            self.scored = scored
+            self.recorder = recorder
