@@ -8,16 +8,17 @@ import pytest
 import torch
 
 from actstudy.contract import host
-from actstudy.training import leases
+from actstudy.training import devices, leases
 
 PRETENDED = """
-import pathlib, types, torch
+import os, pathlib, types, torch
 from actstudy.contract import host
 from actstudy.training import devices, leases
 def pretend(n, folder):
     leases.LEASES, torch.version.cuda = pathlib.Path(folder, "leases"), "13.0"
     host.gpus = lambda: [f"GPU-{index}" for index in range(n)]
     torch.zeros = lambda size, device: types.SimpleNamespace(item=lambda: 0.0)
+    devices.identity = lambda _: os.environ["CUDA_VISIBLE_DEVICES"].removeprefix("GPU-")
 """
 
 
@@ -29,6 +30,7 @@ def pretender(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], 
         (torch.version, "cuda"),
         (host, "gpus"),
         (torch, "zeros"),
+        (devices, "identity"),
     ):
         monkeypatch.setattr(place, name, getattr(place, name))
     module = types.ModuleType("pretended")

@@ -15,7 +15,7 @@ import torch
 from pretended import PRETENDED, pretender
 from runs import quiet, run_row, same_tables, tiny
 
-from actstudy.contract import host, store
+from actstudy.contract import errors, host, store
 from actstudy.contract.spec import run_id
 from actstudy.study import series
 from actstudy.training import attempt, devices, leases, shares
@@ -440,35 +440,14 @@ def test_a_lease_knows_how_long_it_was_waited_for(pretend, monkeypatch):
         assert warm.lease("cuda", leases.Slots(), lambda: False).waited == 0
 
 
-COMPILED = f"""{PRETENDED}
-import contextlib, os, sys
-from actstudy.training import attempt
-from runs import quiet, tiny
-folder, data = map(pathlib.Path, sys.argv[1:])
-pretend(1, str(folder))
-asked = []
-for owner, name in (
-    (torch.cuda, "_lazy_init"), (torch._C, "_cuda_init"), (torch._C, "_cuda_getDeviceCount")
-):
-    if hasattr(owner, name):
-        setattr(owner, name, lambda *_, name=name: asked.append(name))
-print("before:", "torch._inductor.compile_fx" in sys.modules)
-def take(*_):
-    processes = pathlib.Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()
-    print("there:", "torch._inductor.compile_fx" in sys.modules, asked, processes, flush=True)
-    os._exit(0)
-leases.Lease.take = take
-attempt.complete({{folder / "run": tiny(engine="compiled")}}, quiet(device="cuda"), data)
-"""
-
-
-def test_the_compiler_is_imported_before_a_gpu_is_asked_for(tmp_path, data_folder):
-    """Who waits has done it by then; no CUDA has started, which would see all GPUs."""
-    words = [sys.executable, "-c", COMPILED, str(tmp_path), str(data_folder.parent)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment["TORCHINDUCTOR_COMPILE_THREADS"] = "4"  # as on a host of more cores
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
-    assert done.stdout.splitlines() == ["before: False", "there: True [] []"], done.stderr
+def test_a_gpu_that_cuda_does_not_compute_on_is_no_lease(pretend, monkeypatch):
+    """CUDA that has started before sees the GPUs of then."""
+    pretend(2)
+    monkeypatch.setattr(devices, "identity", lambda _: "0")
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        assert hold(first, leases.Slots()) == (0, 1)
+        with pytest.raises(errors.NodeFault, match="got GPU-1, but CUDA computes on GPU-0"):
+            hold(second, leases.Slots())
 
 
 @pytest.fixture

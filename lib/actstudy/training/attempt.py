@@ -168,13 +168,8 @@ def _state(runs: Mapping[Path, spec.RunSpec]) -> Path:
 
 
 @functools.cache
-def _freeze(compiles: bool) -> None:
-    """Look for no garbage in what is imported by now: once per process, as runs leave some.
-
-    compiles: import torch's compiler, too, which takes seconds in which others may have the GPU.
-    """
-    if compiles:
-        import torch._inductor.compile_fx  # noqa: F401
+def _freeze() -> None:
+    """Look for no garbage in what is imported by now: once per process, as runs leave some."""
     gc.freeze()
 
 
@@ -195,9 +190,8 @@ def _train_and_publish(
     from actstudy.training.run import train
 
     gpus = functools.partial(devices.gpus, settings.device)
-    first = next(iter(runs.values()))
-    compared = parity_file.compare_first(first, data.parent, gpus)
-    _freeze(first.engine == "compiled" or (first.engine == "pack" and bool(gpus())))
+    compared = parity_file.compare_first(next(iter(runs.values())), data.parent, gpus)
+    _freeze()
     gc.enable()
     started = (settings.started or actstudy.STARTED) + compared  # which is no part of the run
     settings = dataclasses.replace(settings, started=started, stopping=signals.stopping)

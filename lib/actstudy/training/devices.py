@@ -62,6 +62,7 @@ def lease(kind: str, slots: leases.Slots, stopping: Callable[[], bool]) -> Itera
         place.callback(_see, os.environ.get("CUDA_VISIBLE_DEVICES"))
         _see(name)
         check_answers([other for other in names if other != name], place.slots)
+        _check_own(name)
         torch.set_num_threads(min(torch.get_num_threads(), host.cores()))
         place.device = torch.device("cuda", 0)
         yield place
@@ -86,6 +87,19 @@ def check_answers(others: list[str], slots: int) -> None:
         if slots > 1 and is_memory(error):
             raise Crowded(error) from None
         raise Unanswered(error, others) from None
+
+
+def _check_own(gpu: str) -> None:
+    """NodeFault if CUDA computes on another GPU than the leased one: it had started before.
+
+    gpu: its UUID; CUDA does not know those of MIG devices.
+    """
+    own = f"GPU-{identity(torch.device('cuda', 0))}"
+    if gpu.startswith("GPU-") and own != gpu:
+        raise NodeFault(
+            f"device: got {gpu}, but CUDA computes on {own}; to fix: leave CUDA alone in modules "
+            "of your own until a run starts"
+        )
 
 
 def gpus(kind: str) -> list[str]:
