@@ -4,6 +4,7 @@ python docs/benchmark_pictures.py     draw them; each holds the SHA-256 of its t
 """
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from measured import BENCHMARKS
 
 from actstudy.analysis.figures.panels import subplots, tidy
 from actstudy.analysis.figures.style import legend, plain_powers, styles
+
+sys.path.append(str(BENCHMARKS.parent))
+import timeline
 
 IMAGES = Path(__file__).resolve().parent / "images"
 KEY = "Source"  # of a PNG's text: the SHA-256 of the table that was drawn
@@ -45,6 +49,7 @@ def einsum_cost(table: pd.DataFrame) -> Figure:
 
 PICTURES: dict[str, tuple[str, Callable[[pd.DataFrame], Figure]]] = {
     "einsum_cost.png": ("losses_cost.parquet", einsum_cost),
+    "timeline.png": ("timeline.parquet", timeline.picture),
 }
 
 

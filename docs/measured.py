@@ -109,14 +109,14 @@ def packs() -> str:
         rate = row["run_epochs_per_second"]
         entries = [f"{rate:#.3g}" if rate < 100 else f"{rate:.1f}"]
         times = row["to_first"]
-        entries.append(f"{times:.3g}" if times > 10 else f"{times:.2g}")
+        entries.append(f"{times:,.0f}" if times > 100 else f"{times:.3g}")
         if row["what"] == "pack":
             entries += [f"{row['eval_share']:.1%}", f"{row['probe_share']:.1%}"]
             ends = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
             entries.append(f"{row['probes_cost']:+.1%} ({ends})")
         else:
             entries += ["", "", ""]
-        rows.append([names.get(row["what"], pack_of(row)), *entries, card(row["device"])])
+        rows.append([names.get(row["what"]) or pack_of(row), *entries, card(row["device"])])
     head = "|run-epochs per second|to the first loop|evaluation|probes"
     with_probes = "an epoch with probes, to one without (95% interval)"
     return markdown([*head.split("|"), with_probes, "device"], rows)

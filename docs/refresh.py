@@ -137,6 +137,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "full_sees": quoted_full.sees,
     "full_transfers": quoted_full.transfers,
     "goals": measured_goals.goals,
+    "timeline": measured_goals.timeline,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,
