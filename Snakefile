@@ -96,18 +96,24 @@ PYTHON = sys.executable
 SCRIPTS = f"{workflow.basedir}/workflow/scripts"
 
 
+if workflow.is_main_process:
+
+    onerror:
+        if STORE is None:
+            run_files.publish_ended(JOBS)
+        if workflow.resource_settings.nodes is not None:
+            print(
+                "actstudy: the study did not finish; once the lines above are mended, the same "
+                "command goes on",
+                file=sys.stderr,
+            )
+
+
 if workflow.resource_settings.nodes is not None and workflow.is_main_process:
 
     onsuccess:
         if Path(f"{RESULTS}/summary.md").is_file():
             print(f"Summary: {RESULTS}/summary.md", file=sys.stderr)
-
-    onerror:
-        print(
-            "actstudy: the study did not finish; once the lines above are mended, the same "
-            "command goes on",
-            file=sys.stderr,
-        )
 
 
 include: "workflow/rules/storage.smk"

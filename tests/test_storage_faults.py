@@ -35,13 +35,7 @@ def key_of(project, path):
 
 
 def test_a_job_that_fails_removes_no_object(stored, monkeypatch):
-    """One of its two runs is lost, and its training fails: the other stays in the storage.
-
-    With another profile than the project's, which keeps what a failed job has written.
-    """
-    profile = stored.folder / "profiles/default/config.yaml"
-    kept = profile.read_text()
-    profile.write_text(kept.replace("keep-incomplete: true", "keep-incomplete: false"))
+    """One of its two runs is lost, and its training fails: the other stays in the storage."""
     lost, good = stored.run_folders()
     buckets.client().delete_object(Bucket="bucket", Key=key_of(stored, lost / sealed.NAME))
     shutil.rmtree(lost)
@@ -50,7 +44,6 @@ def test_a_job_that_fails_removes_no_object(stored, monkeypatch):
     assert "Removing output files of failed job" in printed
     assert key_of(stored, good / sealed.NAME) in buckets.names()
     monkeypatch.delenv("ACTSTUDY_FAULT")
-    profile.write_text(kept)
     stored.snakemake(*STORAGE, *COLLECT)
     assert key_of(stored, lost / sealed.NAME) in buckets.names()
 

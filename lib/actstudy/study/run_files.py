@@ -4,6 +4,7 @@ A file costs Snakemake as much as a job, so naming all of a run would cost six t
 is not as it was published is named besides, so that it is noticed.
 """
 
+import contextlib
 import itertools
 import re
 from collections.abc import Iterable, Mapping
@@ -47,6 +48,19 @@ def amiss(study: Study) -> Amiss:
         if edited:
             noticed.edited[folder] = edited
     return noticed
+
+
+def publish_ended(jobs: Jobs) -> None:
+    """Publish the sealed runs of which Snakemake has removed the manifests, as their jobs failed.
+
+    A run that is damaged is left to its job.
+    """
+    for members in [*jobs.packs.values(), *jobs.series.values()]:
+        for folder in map(store.run_folder, members):
+            is_sealed = (folder / "checkpoints/final" / store.MANIFEST).is_file()
+            if is_sealed and not (folder / store.MANIFEST).is_file():
+                with contextlib.suppress(store.Damaged, OSError):
+                    store.publish(folder)
 
 
 def paths(names: Mapping[Path, Iterable[str]]) -> list[str]:
