@@ -66,6 +66,8 @@ def main() -> None:
         "--once", choices=("strict", "free"), help=argparse.SUPPRESS
     )  # one of the processes
     arguments = parser.parse_args()
+    if arguments.out is None and not arguments.once:
+        parser.error("--out: missing; allowed: a folder")
     if arguments.once:
         print(*once(arguments.workloads[0], arguments.activation, arguments.once == "strict"))
         return

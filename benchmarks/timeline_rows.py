@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from actstudy.analysis.figures.timeline import first_of_packs, lanes
 from actstudy.contract.schema import BUCKETS
 
+STAMP = "%Y/%m/%d %H:%M:%S.%f"  # of nvidia-smi
 LOAD = ["time", "index", "uuid", "busy", "memory_mib"]
 SECONDS = [f"{bucket}_seconds" for bucket in BUCKETS]
 ON_GPU = [f"{bucket}_seconds" for bucket in BUCKETS if bucket not in ("start", "wasted")]
@@ -24,7 +25,10 @@ def load(file: Path) -> pd.DataFrame:
         fields = "timestamp,index,uuid,utilization.gpu,memory.used"
         raise SystemExit(f"{file}: {frame.shape[1]} columns; allowed: --query-gpu={fields}")
     frame.columns = pd.Index(LOAD)
-    stamps = pd.to_datetime(frame["time"], format="%Y/%m/%d %H:%M:%S.%f", utc=True)
+    stamps = pd.to_datetime(frame["time"], format=STAMP, utc=True, errors="coerce")
+    if stamps.isna().any():
+        first = frame.loc[stamps.isna(), "time"].iloc[0]
+        raise SystemExit(f"{file}: time: got {first!r}; allowed: --format=csv,noheader,nounits")
     return frame.assign(
         time=stamps.map(pd.Timestamp.timestamp),
         uuid=frame["uuid"].str.removeprefix("GPU-"),
