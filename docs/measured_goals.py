@@ -1,6 +1,5 @@
 """The goals of docs/performance.md: what was aimed at, what was and is measured, what is missed."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,9 +8,6 @@ import pandas as pd
 from measured import BENCHMARKS, card, markdown
 
 from actstudy.analysis.scale import rounded
-
-sys.path.append(str(BENCHMARKS.parent))
-from timeline_rows import per_gpu
 
 NOT_MEASURED = "not measured"
 SIGNS = {">=": "at least", "<=": "at most"}
@@ -192,20 +188,6 @@ def two_gpus() -> Reading:
     seconds = frame.groupby("gpus")["study_seconds"].first()
     device = frame["device"].iloc[0]
     return Reading(None, seconds[1] / seconds[2], 1, device, "`two_gpus.parquet`")
-
-
-def timeline() -> str:
-    """A row per GPU of a study: its share of the time with a run, its load, where seconds went."""
-    sums = per_gpu(rows("timeline"))
-    lines = []
-    for gpu in sums.to_dict("records"):
-        of_starts = (gpu["start_seconds"] + gpu["compile_seconds"]) / gpu["seconds"]
-        shares = [f"{share:.0%}" for share in (gpu["held"], gpu["busy"], of_starts)]
-        counts = [f"{gpu['runs']}", f"{gpu['seconds'] / 60:.1f}", *shares]
-        gaps = [f"{gpu['gaps']}", f"{gpu['longest_gap']:.0f} s"]
-        lines.append([f"{gpu['gpu']} ({gpu['device'].removeprefix('NVIDIA ')})", *counts, *gaps])
-    head = "GPU|runs|minutes|with a run|load|start and compilation|gaps|longest gap"
-    return markdown(head.split("|"), lines)
 
 
 STARTS = "each activation is compiled once, 12 to 28 s, which its seeds share"

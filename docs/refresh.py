@@ -23,6 +23,7 @@ import computed
 import kept
 import measured
 import measured_goals
+import measured_timeline
 import pandas as pd
 import quoted
 import quoted_compare
@@ -137,7 +138,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "full_sees": quoted_full.sees,
     "full_transfers": quoted_full.transfers,
     "goals": measured_goals.goals,
-    "timeline": measured_goals.timeline,
+    "timeline": measured_timeline.timeline,
     "throughput": measured.throughput,
     "packs": measured.packs,
     "watching": measured.watching,

@@ -13,7 +13,7 @@ from actstudy.contract import schema, store
 
 sys.path.append(str(ROOT / "benchmarks"))
 sys.path.append(str(ROOT / "docs"))
-import measured_goals
+import measured_timeline
 import timeline
 import timeline_rows
 
@@ -99,10 +99,11 @@ def test_gpus_that_the_study_could_not_use_are_left_out_on_request_alone():
         timeline.of_gpus(lines, [0, 7])
 
 
-def test_the_documents_table_has_a_row_per_gpu(monkeypatch):
+def test_the_documents_table_has_a_row_per_gpu(monkeypatch, tmp_path):
     table = timeline.timeline(RUNS.assign(device="NVIDIA H200"), log(120, a=50, b=80))
-    monkeypatch.setattr(measured_goals, "rows", {"timeline": table}.get)
-    lines = measured_goals.timeline().splitlines()
+    table.to_parquet(tmp_path / "timeline.parquet")
+    monkeypatch.setattr(measured_timeline, "BENCHMARKS", tmp_path)
+    lines = measured_timeline.timeline().splitlines()
     assert lines[0].startswith("| GPU | runs | minutes | with a run |")
     assert lines[2:] == [
         "| 0 (H200) | 3 | 1.7 | 75% | 50% | 46% | 2 | 20 s |",

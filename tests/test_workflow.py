@@ -383,16 +383,16 @@ def test_packs_train_what_is_missing_and_nothing_else(project):
 
 
 def test_runs_that_a_broken_job_has_ended_stay(tmp_path, monkeypatch):
-    made = Project(tmp_path)
-    path = made.folder / "config/smoke.yaml"
+    copy = Project(tmp_path)
+    path = copy.folder / "config/smoke.yaml"
     study = {**yaml.safe_load(path.read_text()), "runs_per_job": 2}
     path.write_text(yaml.safe_dump({**study, "tasks": {"mlp": {"epochs": 1, "seeds": 1}}}))
     monkeypatch.setenv("ACTSTUDY_FAULT", "spec.json/rename:full:2")
-    made.snakemake("--cores", "1", "--until", "collect", status=1)
-    (first,) = made.run_folders()
+    copy.snakemake("--cores", "1", "--until", "collect", status=1)
+    (first,) = copy.run_folders()
     assert (first / store.MANIFEST).is_file()
     ended = store.summary_row(first)["ended"]
     monkeypatch.delenv("ACTSTUDY_FAULT")
-    made.snakemake("--cores", "1", "--until", "collect")
-    assert len(made.run_folders()) == 2
+    copy.snakemake("--cores", "1", "--until", "collect")
+    assert len(copy.run_folders()) == 2
     assert store.summary_row(first)["ended"] == ended
