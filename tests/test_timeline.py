@@ -168,3 +168,10 @@ def test_runs_are_read_from_a_folder_of_results(tmp_path):
     assert list(frame["train_seconds"]) == [6.0, 6.0]  # of their packs
     assert sorted(frame["leased"] - 1789997600) == [0, 60]
     assert set(timeline_rows.COLUMNS) <= set(frame)
+
+
+def test_a_log_with_a_header_is_one_line(tmp_path):
+    header = "timestamp, index, uuid, utilization.gpu [%], memory.used [MiB]\n"
+    (tmp_path / "load.csv").write_text(header + "2026/11/28 16:30:34.948, 0, GPU-a, 0 %, 0 MiB\n")
+    with pytest.raises(SystemExit, match="time: got 'timestamp'; allowed: --format=csv,noheader"):
+        timeline_rows.load(tmp_path / "load.csv")
