@@ -1,9 +1,11 @@
 """Claims of guides: read, measured, judged; and what of that is in files that jobs leave."""
 
+import contextlib
 import fnmatch
 import json
 import math
 import re
+import types
 
 import ledgers
 import numpy as np
@@ -13,12 +15,14 @@ from refusals import refusal
 from runs import ROOT
 
 from actstudy.analysis.questions import ledger_verdicts, ledger_words
-from actstudy.contract import answers, measurements, nets
+from actstudy.commands import measure
+from actstudy.contract import answers, host, measurements, nets
 from actstudy.contract.errors import StudyError
 from actstudy.contract.reading import Absent, Reading, Value, exact, mean_of
 from actstudy.guide import measured
 from actstudy.study import bounds, measuring, planning
 from actstudy.study.ledger import read_ledger, requests
+from actstudy.training import devices
 
 SENTENCE = re.compile(r"(?<!et al)\.(?= [A-Z{]|$)")  # where one ends
 FAULTS = {
@@ -308,6 +312,33 @@ def test_groups_that_need_a_gpu_are_measured_where_one_is(tmp_path, monkeypatch)
     assert measuring.to_measure(stated, True, tmp_path) == ["curves"]
     (tmp_path / "curves-1.parquet").touch()
     assert measuring.to_measure(stated, True, tmp_path) == []
+
+
+def test_one_gpu_serves_all_groups_of_a_process(tmp_path, monkeypatch):
+    """Of `cost` the part on a GPU too, which another process's runs would else have beside it."""
+    asked = []
+
+    @contextlib.contextmanager
+    def lease(kind, *_):
+        asked.append(kind)
+        yield types.SimpleNamespace(device=kind)
+        asked.append(f"{kind} is free")
+
+    monkeypatch.setattr(devices, "lease", lease)
+    monkeypatch.setattr(devices, "describe", str)
+    monkeypatch.setattr(host, "gpus", lambda: ["GPU-0"])
+    with measure.Places() as places:
+        assert places.of("curves") == "cpu"
+        assert asked == ["cpu"]
+        assert places.of("cost") == "cpu"
+        assert places.of("gpu_cost") == "cuda"
+        assert asked == ["cpu", "cuda"]
+    assert asked[2:] == ["cuda is free", "cpu is free"]
+    monkeypatch.setattr(host, "gpus", list)
+    asked.clear()
+    with measure.Places() as places:
+        assert places.of("cost") == "cpu"
+    assert asked == ["cpu", "cpu is free"]
 
 
 @pytest.mark.parametrize(

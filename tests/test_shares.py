@@ -406,6 +406,24 @@ def test_the_start_of_a_process_is_no_idle_time_of_its_run(
     assert json.loads(note.read_text())["busy"] == pytest.approx(ALL_OF_IT.busy)
 
 
+def test_what_a_pack_compiles_before_it_trains_is_no_idle_time_of_it(
+    tmp_path, data_folder, on_gpu, monkeypatch
+):
+    on_gpu[0] = host.Usage(0.1, 0.2)
+    real = training_run.resume
+
+    def resume(engine, *others):
+        real(engine, *others)
+        engine.clock.seconds["compile"] += 1000
+
+    monkeypatch.setattr(training_run, "resume", resume)
+    folder = tmp_path / "runs" / run_id(tiny())
+    settings = quiet(slots_per_gpu="auto")
+    assert attempt.complete({folder: tiny()}, settings, data_folder.parent) == 0
+    (note,) = (tmp_path / "runs" / shares.NOTES).iterdir()
+    assert json.loads(note.read_text())["busy"] == pytest.approx(0.1)
+
+
 def test_a_wait_for_a_gpu_is_no_start(tmp_path, data_folder, on_gpu, monkeypatch):
     """Seconds add up to what a run takes; `started` and `leased` still say how long it waited."""
     wait = 100.0
@@ -446,8 +464,9 @@ def test_a_gpu_that_cuda_does_not_compute_on_is_no_lease(pretend, monkeypatch):
     monkeypatch.setattr(devices, "identity", lambda _: "0")
     with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
         assert hold(first, leases.Slots()) == (0, 1)
-        with pytest.raises(errors.NodeFault, match="got GPU-1, but CUDA computes on GPU-0"):
+        with pytest.raises(errors.StudyError, match="got GPU-1, but CUDA computes on GPU-0") as got:
             hold(second, leases.Slots())
+    assert not isinstance(got.value, errors.NodeFault)  # of another node it would be as true
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 import argparse
 import ast
+import contextlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actstudy.commands.parser import Parser
 from actstudy.contract import errors, host, measurements
 from actstudy.contract.errors import StudyError
 from actstudy.study import ledger, measuring
+
+if TYPE_CHECKING:
+    from actstudy.training.leases import Lease
 
 EXAMPLES = """actstudy measure C010
 actstudy measure C010 C147 --ledger config/guide
@@ -101,27 +105,47 @@ def _answers(claims: Claims) -> list[dict[str, Any]]:
     """The rows of all requests of some claims, columns of ANSWERS."""
     from actstudy.contract import answers  # late: scipy
     from actstudy.guide import measured
-    from actstudy.training import devices, leases
 
     rows: list[dict[str, Any]] = []
-    for group, requests in ledger.requests(claims).items():
-        needs_gpu = measuring.needs_gpu(group)
-        absent = (answers.ABSENT, OF_STUDY) if group == measurements.RUNS else ()
-        if needs_gpu and not host.gpus():
-            absent = (answers.ABSENT, measuring.NO_GPU)
-        if absent:
-            for kind, text in requests:
-                row = {"group": group, "kind": kind, "arguments": text}
-                rows.append({**row, "status": absent[0], "reason": absent[1]})
-            continue
-        where = "cuda" if needs_gpu else "cpu"
-        with devices.lease(where, leases.Slots(), lambda: False) as lease:
-            device = devices.describe(lease.device)
+    with Places() as places:
+        for group, requests in ledger.requests(claims).items():
+            absent = (answers.ABSENT, OF_STUDY) if group == measurements.RUNS else ()
+            if measuring.needs_gpu(group) and not host.gpus():
+                absent = (answers.ABSENT, measuring.NO_GPU)
+            if absent:
+                for kind, text in requests:
+                    row = {"group": group, "kind": kind, "arguments": text}
+                    rows.append({**row, "status": absent[0], "reason": absent[1]})
+                continue
+            device = places.of(group)
             for kind, text in requests:
                 several = measured.measure(group, kind, text, device)
                 print(f"{kind} {text}: {several[0]['seconds']:.1f} s", file=sys.stderr)
                 rows += several
     return rows
+
+
+class Places(contextlib.ExitStack):
+    """Holds what groups are measured on until the block is left.
+
+    One GPU serves all groups of a process: CUDA stays with the first that it has seen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._leases: dict[str, Lease] = {}
+
+    def of(self, group: str) -> str:
+        """What a group is measured on, in words; StudyError if it needs a GPU and none is there."""
+        from actstudy.training import devices, leases
+
+        needs_gpu = measuring.needs_gpu(group)
+        uses_gpu = needs_gpu or (measuring.uses_gpu(group) and bool(host.gpus()))
+        for kind in ["cuda"] * uses_gpu + ["cpu"] * (not needs_gpu):
+            if kind not in self._leases:
+                lease = devices.lease(kind, leases.Slots(), lambda: False)
+                self._leases[kind] = self.enter_context(lease)
+        return devices.describe(self._leases["cuda" if needs_gpu else "cpu"].device)
 
 
 def _write(arguments: argparse.Namespace, claims: Claims) -> None:
@@ -136,8 +160,6 @@ def _write(arguments: argparse.Namespace, claims: Claims) -> None:
             "to fix: the same command again"
         )
     from actstudy.guide import measured
-    from actstudy.training import devices, leases
 
-    kind = "cuda" if measuring.needs_gpu(arguments.group) else "cpu"
-    with devices.lease(kind, leases.Slots(), lambda: False) as lease:
-        measured.write(arguments.group, requests, devices.describe(lease.device), arguments.out)
+    with Places() as places:
+        measured.write(arguments.group, requests, places.of(arguments.group), arguments.out)

@@ -52,7 +52,7 @@ def file_of(group: str) -> str:
 
 
 def setting(group: str, name: str) -> Any:
-    """The literal that a group's file assigns to a name: DEVICE or ALONE; None if it has none."""
+    """The literal that a group's file gives DEVICE, DEVICES or ALONE; None if it has none."""
     file = file_of(group)
     return registry.literal(file, name) if name in literals.assignments(file) else None
 

@@ -39,6 +39,11 @@ def needs_gpu(group: str) -> bool:
     return bool(measurements.setting(group, "DEVICE") == "cuda")
 
 
+def uses_gpu(group: str) -> bool:
+    """Whether a group is measured on a GPU, if there is one."""
+    return needs_gpu(group) or "cuda" in (measurements.setting(group, "DEVICES") or ())
+
+
 def is_alone(group: str) -> bool:
     """Whether nothing may run beside a group's job, as it measures time."""
     return bool(measurements.setting(group, "ALONE"))

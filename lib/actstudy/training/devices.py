@@ -90,13 +90,13 @@ def check_answers(others: list[str], slots: int) -> None:
 
 
 def _check_own(gpu: str) -> None:
-    """NodeFault if CUDA computes on another GPU than the leased one: it had started before.
+    """StudyError if CUDA computes on another GPU than the leased one: it had started before.
 
     gpu: its UUID; CUDA does not know those of MIG devices.
     """
     own = f"GPU-{identity(torch.device('cuda', 0))}"
     if gpu.startswith("GPU-") and own != gpu:
-        raise NodeFault(
+        raise StudyError(
             f"device: got {gpu}, but CUDA computes on {own}; to fix: leave CUDA alone in modules "
             "of your own until a run starts"
         )

@@ -131,6 +131,7 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
         in_use = devices.in_use(lease.device, lease.slots, settings.is_first)
         training.row["gpu_in_use"] = in_use
         engine = _engine(training, warm, loading.result(), lease)
+        compiled = engine.clock.seconds["compile"]  # until now, of a pack's kernels
         with share.meter(lease) as meter:
             _fit(training, engine)
             with engine.clock("eval"):
@@ -145,7 +146,8 @@ def _fit_and_score(training: Training, data_folder: Path) -> None:
                 training.row["peak_memory_bytes"] = peak
         is_whole = len(engine.completed) == len(engine.specs) and not engine.progress[0].n_resumes
         if meter and is_whole:
-            usage = None if in_use else meter.usage(engine.clock.seconds["compile"])
+            idle = engine.clock.seconds["compile"] - compiled
+            usage = None if in_use else meter.usage(idle)
             engine.logs[0].line(share.note(lease.gpu, usage))
 
 
