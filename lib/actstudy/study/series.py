@@ -18,7 +18,7 @@ MAX_AUTO = 8  # runs of a job
 MAX_AUTO_GPU = 40
 MIN_AUTO_GPU = 4  # if there are as many for each slot
 # Slots per GPU that runs are cut for if the lease decides: of runs that do not share it, few
-# processes start, and of runs that do, no job has more than a quarter of a GPU's.
+# processes start, and of runs that do, no job of many has more than a quarter of a GPU's.
 AUTO_SLOTS = 2
 # field -> neutral value: fields that no compiled or recorded code holds
 NOT_OF_CODE: dict[str, Any] = {"seed": 0, "init": "auto", "init_args": {}, "lr": 1.0}
