@@ -83,7 +83,7 @@ def test_a_gpu_at_work_after_its_last_run_is_not_called_idle():
 
 
 def test_the_start_of_a_process_counts_from_when_it_had_its_gpu():
-    """The seconds before, in which older runs waited or earlier trials ran, kept no GPU from work."""
+    """The seconds before, in which older runs waited or others were wasted, kept none from work."""
     table = timeline.timeline(RUNS, log(120, a=50, b=80))
     own = table[(table["what"] == "run") & (table["gpu"] == 0)]
     assert list(own["start_seconds"]) == [20 - 5 - 4 - 9, 0, 40]
