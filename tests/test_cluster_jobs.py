@@ -138,3 +138,13 @@ def test_a_thousand_short_runs_are_fifty_submissions(tmp_path):
     again = jobs.plan_jobs(study, gpus=8, gpu_limit=None, local=False, config={})
     assert list(again.series) == list(cut.series)
     assert jobs.plan_jobs(study, gpus=0, gpu_limit=0, local=False, config={}).gpu == 0
+
+
+def test_gpus_of_a_login_node_limit_no_jobs_of_its_cluster():
+    study = planning.load(ROOT / "config/smoke.yaml")
+    for gpus in (0, 1):
+        cut = jobs.plan_jobs(study, gpus=gpus, gpu_limit=8, local=False, config={})
+        assert (cut.slots, cut.notice) == (None, "")
+    cut = jobs.plan_jobs(study, gpus=1, gpu_limit=8, local=True, config={})
+    assert cut.slots == series.jobs_on_a_gpu(study.slots_per_gpu)
+    assert cut.notice == "--resources gpu=8: this machine has 1; 1 are used"

@@ -1,11 +1,13 @@
 """How steps are compiled: what the backward pass is given, that it is the same one, and when."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from actstudy.contract.recipes import recomputes
+from actstudy.contract.recipes import SLOPE_FROM_VALUE, recomputes
 from actstudy.contract.spec import run_id
-from actstudy.nets.activations import Sites
+from actstudy.nets.activations import ACTIVATIONS, Sites
 from actstudy.nets.resnet18 import BasicBlock
 from actstudy.study.planning import run_spec
 from actstudy.training import compiling
@@ -116,6 +118,32 @@ def test_only_runs_that_recompute_are_compiled_in_another_way(options, partition
     assert options == [compiling.IN_PLACE, *[None] * 4]
 
 
+def test_a_process_compiles_more_kinds_of_runs_than_torch_keeps_of_a_function(monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+
+    def step_of(factor):
+        return lambda x: x * factor
+
+    for factor in range(torch._dynamo.config.recompile_limit + 2):
+        step = compiling.compiled(step_of(factor), planned("relu"), torch.device("cpu"))
+        assert step(torch.ones(1)).item() == factor
+
+
+def follows_from_value(name):
+    """Whether inputs of equal values have equal slopes, up to a grid's width."""
+    x = torch.linspace(-3, 3, 6001, dtype=torch.float64, requires_grad=True)
+    y = ACTIVATIONS[name].factory()(x)
+    (slopes,) = torch.autograd.grad(y.sum(), x)
+    order = y.argsort()
+    is_equal = y[order].diff() < 1e-5
+    return bool((slopes[order].diff().abs()[is_equal] < 0.02).all())
+
+
+def test_the_slope_of_runs_that_keep_values_follows_from_them():
+    assert all(map(follows_from_value, SLOPE_FROM_VALUE))
+    assert not any(map(follows_from_value, ["gelu", "silu", "mish"]))
+
+
 def test_the_compiler_has_the_options():
     assert set(compiling.IN_PLACE) <= set(torch._inductor.list_options())
 
@@ -131,7 +159,8 @@ def test_runs_that_recompute_are_others_than_before_and_no_other_run_is():
         planned(model="resnet50"),
         planned(task="cls"),
     ]
-    recomputing = [planned(), planned("silu"), planned("prelu"), planned(hybrid)]
+    names = ("gelu", "silu", "prelu", "leaky_relu")
+    recomputing = [*map(planned, names), planned(hybrid)]
     assert all(recomputes(spec) for spec in recomputing)
     assert {spec.recipe for spec in recomputing} == {2}
     assert not any(recomputes(spec) for spec in others)

@@ -80,6 +80,15 @@ def test_programs_are_compiled_at_the_same_time_and_once(gpu):
         gpu.clear()
 
 
+@pytest.mark.parametrize("error", [Exception, AttributeError, RuntimeError])
+def test_whatever_a_build_raises_is_a_reason(error):
+    """Triton's errors of compilation are no RuntimeError."""
+    lines = []
+    build = mock.Mock(side_effect=error("no such option"))
+    assert pack_launch.tried(build, [SimpleNamespace(line=lines.append)], "not used") is None
+    assert lines == [f"kernel: not used: {error.__name__}: no such option"]
+
+
 def test_a_compilation_that_fails_is_a_reason_and_leaves_nothing_on(gpu, monkeypatch):
     """Not even Triton's mode, which some of its versions leave on."""
     import triton

@@ -68,7 +68,9 @@ def test_shares_and_gaps_of_each_gpu_are_those_of_its_runs():
 
 def test_a_gpu_at_work_after_its_last_run_is_not_called_idle():
     """The log ended before its run did; one that is idle is: others still train."""
-    table = timeline.timeline(RUNS, log(120, idle_from=120, a=50, b=80))
+    lines = log(120, idle_from=120, a=50, b=80)
+    is_unknown = (lines["uuid"] == "b") & (lines["time"] > ZERO + 50)
+    table = timeline.timeline(RUNS, lines.assign(busy=lines["busy"].mask(is_unknown, 100)))
     sums = timeline.per_gpu(table).set_index("gpu")
     assert list(sums["seconds"]) == [100, 50]
     assert sums.loc[1, "held"] == pytest.approx(40 / 50)
@@ -81,11 +83,11 @@ def test_a_gpu_at_work_after_its_last_run_is_not_called_idle():
 
 
 def test_the_start_of_a_process_counts_from_when_it_had_its_gpu():
-    """The seconds before, also those in which older runs waited, kept no GPU from work."""
+    """The seconds before, in which older runs waited or others were wasted, kept none from work."""
     table = timeline.timeline(RUNS, log(120, a=50, b=80))
     own = table[(table["what"] == "run") & (table["gpu"] == 0)]
     assert list(own["start_seconds"]) == [20 - 5 - 4 - 9, 0, 40]
-    waited = RUNS.assign(start_seconds=RUNS["start_seconds"] + 270)
+    waited = RUNS.assign(start_seconds=RUNS["start_seconds"] + 270, wasted_seconds=9.0)
     first = timeline.timeline(waited, log(120, a=50, b=80)).iloc[0]
     assert first["start_seconds"] == 2
 
@@ -126,6 +128,14 @@ def test_runs_beside_each_other_have_lanes_and_the_picture_no_fault():
     plt.close(figure)
     figure = timeline.picture(timeline.timeline(RUNS, log(120, a=50, b=80, idle=0)))
     assert [text.get_text() for text in figure.axes[-2].texts] == ["no run"]
+    plt.close(figure)
+
+
+def test_a_run_that_waited_is_drawn_from_when_it_had_its_gpu():
+    figure = timeline.picture(timeline.timeline(RUNS, log(120, a=50, b=80)))
+    bars = figure.axes[0].collections[:3]  # of the first run: its start, compilation, training
+    lefts = [60 * bar.get_paths()[0].vertices[:, 0].min() for bar in bars]
+    assert lefts == pytest.approx([5, 5 + 2, 5 + 2 + 4])
     plt.close(figure)
 
 

@@ -487,9 +487,16 @@ def test_test_data_choose_nothing(tmp_path, data_folder, data, monkeypatch):
 
 def test_last_and_reported_are_two_checkpoints(train):
     """A constant rate this high worsens val after its best step, so the two differ."""
-    found = run_row(train("a", tiny(lr=0.1, schedule="constant", warmup=0, epochs=6, clip=None)))
+    spec = tiny(lr=0.1, schedule="constant", warmup=0, epochs=6, clip=None)
+    folder = train("a", spec)
+    found = run_row(folder)
     assert found["best_step"] < found["steps_done"]
     assert found["last_loss"] != found["reported_loss"]
+    best = checkpoint.read(folder / "checkpoints/best.pt", torch.device("cpu"))
+    epochs = spec.epochs * found["best_step"] // found["steps_done"]
+    shorter = run_row(train("b", dataclasses.replace(spec, epochs=epochs)))
+    assert shorter["steps_done"] == found["best_step"]
+    assert checkpoint.weights_sha256(best) == shorter["weights_sha256"] != found["weights_sha256"]
 
 
 def test_seconds_go_to_the_bucket_they_were_spent_in(monkeypatch):
