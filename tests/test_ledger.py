@@ -316,29 +316,29 @@ def test_groups_that_need_a_gpu_are_measured_where_one_is(tmp_path, monkeypatch)
 
 def test_one_gpu_serves_all_groups_of_a_process(tmp_path, monkeypatch):
     """Of `cost` the part on a GPU too, which another process's runs would else have beside it."""
-    asked = []
+    leased = []
 
     @contextlib.contextmanager
     def lease(kind, *_):
-        asked.append(kind)
+        leased.append(kind)
         yield types.SimpleNamespace(device=kind)
-        asked.append(f"{kind} is free")
+        leased.append(f"{kind} is free")
 
     monkeypatch.setattr(devices, "lease", lease)
     monkeypatch.setattr(devices, "describe", str)
     monkeypatch.setattr(host, "gpus", lambda: ["GPU-0"])
     with measure.Places() as places:
         assert places.of("curves") == "cpu"
-        assert asked == ["cpu"]
+        assert leased == ["cpu"]
         assert places.of("cost") == "cpu"
         assert places.of("gpu_cost") == "cuda"
-        assert asked == ["cpu", "cuda"]
-    assert asked[2:] == ["cuda is free", "cpu is free"]
+        assert leased == ["cpu", "cuda"]
+    assert leased[2:] == ["cuda is free", "cpu is free"]
     monkeypatch.setattr(host, "gpus", list)
-    asked.clear()
+    leased.clear()
     with measure.Places() as places:
         assert places.of("cost") == "cpu"
-    assert asked == ["cpu", "cpu is free"]
+    assert leased == ["cpu", "cpu is free"]
 
 
 @pytest.mark.parametrize(
