@@ -17,7 +17,13 @@ from actstudy.nets.activations import ACTIVATIONS, LEARNT, RANDOM, Sites
 from actstudy.nets.mlp import MLP
 from actstudy.nets.packed import PackedMLP
 from actstudy.tasks import classification
-from actstudy.training import pack_evaluation, pack_formulas, pack_kernel, pack_layers
+from actstudy.training import (
+    pack_evaluation,
+    pack_formulas,
+    pack_kernel,
+    pack_layers,
+    pack_probes,
+)
 from actstudy.training.batches import batches
 from actstudy.training.pack_evaluation import Blocks, PackEvaluation
 from actstudy.training.pack_kernel import PackKernel, Tiles
@@ -238,17 +244,73 @@ def test_a_pack_by_kernel_is_near_the_layers(data, tmp_path, monkeypatch, fields
 
 
 def test_passes_of_probes_are_those_of_torch_and_each_rows_own():
-    """Of values of more than a block, large and small, NaN and infinite."""
-    scales = torch.tensor([1.0, 1e-3, 1e3, 1.0, 1.0])[:, None]
-    x = torch.randn(5, 9000, generator=torch.Generator().manual_seed(1)) * scales
+    """Of values of more than a block, large and small, NaN and infinite, of one sign, vanishing."""
+    scales = torch.tensor([1.0, 1e-3, 1e3, 1.0, 1.0, 1.0, 1.0, 1e-40])[:, None]
+    x = torch.randn(8, 9000, generator=torch.Generator().manual_seed(1)) * scales
     x[3, 17] = float("nan")
     x[4, 3] = float("inf")
-    own = PackPasses(x)
+    x[5] = x[5].abs() + 1
+    x[6] = -x[6].abs() - 1
+    own = PackPasses([x])
     got = all_moments([x], own)
     for name, value in all_moments([x]).items():
         torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-4, equal_nan=True)
     for name, value in all_moments([x[1:3]], own).items():
         assert torch.equal(value, got[name][:, 1:3])
+    torch.testing.assert_close(got["sd"][0, 7], x[7].double().std(), rtol=1e-3, atol=0)
+
+
+def test_passes_of_probes_read_their_own_rows_of_any_view():
+    x = torch.randn(3, 200, generator=torch.Generator().manual_seed(1))
+    own = PackPasses([x])
+    about = torch.tensor([[0.0, 1.0], [0.5, 2.0], [1.0, 3.0]])
+    places = (x[:, ::2], about[:, :1], about[:, 1:])
+    copies = [place.clone(memory_format=torch.contiguous_format) for place in places]
+    assert all(map(torch.equal, own.ends(places[0]), own.ends(copies[0])))
+    assert torch.equal(own.powers(*places), own.powers(*copies))
+
+
+def variants(monkeypatch):
+    """The program of each launch of passes, with what Triton compiles it by."""
+    launches = []
+
+    def variant(value):
+        if isinstance(value, int):
+            return value == 1, value % 16 == 0
+        return value.dtype, value.data_ptr() % 16 == 0
+
+    class Recorded:
+        def __init__(self, name):
+            self.name = name
+            self.program = getattr(pack_probes, name)
+
+        def __getitem__(self, grid):
+            def launch(*arguments, **options):
+                launches.append((self.name, *map(variant, arguments)))
+                self.program[grid](*arguments, **options)
+
+            return launch
+
+    for name in ("ends", "powers"):
+        monkeypatch.setattr(pack_probes, name, Recorded(name))
+    return launches
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize("runs", [2, 16])
+def test_sites_are_read_by_the_programs_that_were_rehearsed(
+    data, tmp_path, monkeypatch, precision, runs
+):
+    """Values of 2 runs begin elsewhere at each site."""
+    launches = variants(monkeypatch)
+    fields = {**FUSED, "precision": precision, "pack_width": runs, "depth": 3}
+    pack, _ = packed(["relu", "tanh"], data, tmp_path, True, monkeypatch, **fields)
+    rehearsed = set(launches)
+    assert len(rehearsed) == (2 if runs == 16 else 3)
+    launches.clear()
+    pack.read_sites()
+    assert [name for name, *_ in launches] == (["ends"] * 3 + ["powers"] * 3) * 2
+    assert set(launches) == rehearsed
 
 
 def test_one_run_that_the_kernel_does_not_train_is_enough(data, tmp_path, monkeypatch):

@@ -47,7 +47,7 @@ def passes(kernel: PackKernel, logs: Sequence[Log]) -> Passes:
     def build() -> Any:
         from actstudy.training.pack_probes import PackPasses  # leads to Triton
 
-        return PackPasses(kernel.pre[:1, 0].flatten(1))
+        return PackPasses(kernel.pre[:, :, 0].unbind(1))
 
     return tried(build, logs, "probes read by torch") or PASSES
 
