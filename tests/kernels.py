@@ -4,8 +4,10 @@ import torch
 import triton
 import triton.language as tl
 
+from actstudy.health.moments import all_moments
 from actstudy.nets.activations import ACTIVATIONS
 from actstudy.training import pack_formulas, pack_layers
+from actstudy.training.pack_probes import PackPasses
 
 
 @triton.jit
@@ -22,6 +24,20 @@ def operand(x, y, n: tl.constexpr, size: tl.constexpr):
     """x (n,) as products take it."""
     place = tl.arange(0, n)
     tl.store(y + place, pack_layers.low(tl.load(x + place), size))
+
+
+def compare_passes(x, rows):
+    """Moments of x (R, N) by the kernel's passes are torch's, and rows have theirs in any company.
+
+    rows: a slice. Returns the moments by the kernel's passes.
+    """
+    own = PackPasses([x])
+    got = all_moments([x], own)
+    for name, value in all_moments([x]).items():
+        torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-4, equal_nan=True)
+    for name, value in all_moments([x[rows]], own).items():
+        assert torch.equal(value, got[name][:, rows])
+    return got
 
 
 def values():

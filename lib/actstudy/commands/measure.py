@@ -137,15 +137,20 @@ class Places(contextlib.ExitStack):
 
     def of(self, group: str) -> str:
         """What a group is measured on, in words; StudyError if it needs a GPU and none is there."""
+        if measuring.needs_gpu(group):
+            return self._device("cuda")
+        if measuring.uses_gpu(group) and host.gpus():
+            self._device("cuda")
+        return self._device("cpu")
+
+    def _device(self, kind: str) -> str:
+        """The device of a kind in words, held from the first time on."""
         from actstudy.training import devices, leases
 
-        needs_gpu = measuring.needs_gpu(group)
-        uses_gpu = needs_gpu or (measuring.uses_gpu(group) and bool(host.gpus()))
-        for kind in ["cuda"] * uses_gpu + ["cpu"] * (not needs_gpu):
-            if kind not in self._leases:
-                lease = devices.lease(kind, leases.Slots(), lambda: False)
-                self._leases[kind] = self.enter_context(lease)
-        return devices.describe(self._leases["cuda" if needs_gpu else "cpu"].device)
+        if kind not in self._leases:
+            lease = devices.lease(kind, leases.Slots(), lambda: False)
+            self._leases[kind] = self.enter_context(lease)
+        return devices.describe(self._leases[kind].device)
 
 
 def _write(arguments: argparse.Namespace, claims: Claims) -> None:

@@ -53,12 +53,11 @@ def amiss(study: Study) -> Amiss:
 def publish_ended(jobs: Jobs) -> None:
     """Publish the sealed runs of which Snakemake has removed the manifests, as their jobs failed.
 
-    A run that is damaged is left to its job.
+    A run that is not sealed, or damaged, is left to its job.
     """
     for members in [*jobs.packs.values(), *jobs.series.values()]:
         for folder in map(store.run_folder, members):
-            is_sealed = (folder / "checkpoints/final" / store.MANIFEST).is_file()
-            if is_sealed and not (folder / store.MANIFEST).is_file():
+            if not (folder / store.MANIFEST).is_file():
                 with contextlib.suppress(store.Damaged, OSError):
                     store.publish(folder)
 

@@ -48,8 +48,8 @@ def of_study(
     """
     on_gpu = device != "cpu"
     runs_per_job = study.runs_per_job
-    slots = study.slots_per_gpu
-    places = gpus * (slots if isinstance(slots, int) else AUTO_SLOTS) if on_gpu else host.cores()
+    slots = study.slots_per_gpu if isinstance(study.slots_per_gpu, int) else AUTO_SLOTS
+    places = gpus * slots if on_gpu else host.cores()
     if runs_per_job == "auto" and local and not places:
         runs_per_job = 1
     members_by_name = dict[str, list[RunSpec]]()

@@ -29,7 +29,7 @@ class Blocks:
     warps: int = 8
 
 
-BLOCKS = {  # the fastest of those that were tried on an H200, but for what read ahead
+BLOCKS = {  # the fastest of those that were tried on an H200 and do not read ahead
     "tf32": Blocks(examples=128, features=32, stages=2, registers=255),
     "bf16": Blocks(examples=128, features=32, stages=2, registers=128),
 }
